@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * rr.h: version, ceilings and statuses that every part of mod_rr shares.
+ *
+ * Whatever grows with input has its ceiling here, so that one page shows what
+ * a request, a token or a row can cost at most. Tests stand at each ceiling
+ * and one past it.
+ */
+#ifndef RR_H
+#define RR_H
+
+#include <apr.h>
+#include <apr_errno.h>
+
+#define RR_VERSION "0.1.0"
+
+/* ---- ceilings: bytes unless the name says otherwise ---- */
+#define RR_MAX_KEY 512               /* an API key as presented or brought */
+#define RR_MIN_KEY 12                /* a brought proxy key */
+#define RR_MAX_TOKEN 16384           /* a JWT as presented */
+#define RR_MAX_TOKEN_HEADER 2048     /* its JOSE header, decoded */
+#define RR_MAX_JSON_DEPTH 32         /* levels of nesting in a JSON text that we parse */
+#define RR_MAX_KID 256               /* a key id */
+#define RR_MAX_AUDIENCES 32          /* entries of an aud claim */
+#define RR_MAX_JWKS (1024 * 1024)    /* a fetched key set or discovery document */
+#define RR_MAX_JWKS_KEYS 64          /* keys used of one set */
+#define RR_MAX_KEYS_TRIED 8          /* keys tried for a token without kid */
+#define RR_MIN_RSA_BITS 2048         /* weaker RSA keys are not loaded (RFC 7518, 3.3) */
+#define RR_MAX_SECRET 16384          /* a stored or configured secret */
+#define RR_MAX_SOURCES 8             /* places one kind of credential is read from */
+#define RR_MAX_PROVIDERS 8           /* providers one composite asks */
+#define RR_MAX_ISSUERS 64            /* RRJwtIssuer lines a server */
+#define RR_MAX_SCOPES 256            /* scopes of one principal */
+#define RR_MAX_NAME 128              /* a client id, a credential's or an issuer's name */
+#define RR_MAX_METADATA 16384        /* a credential's metadata as JSON */
+#define RR_MAX_CLAIM_HEADER 4096     /* an identity or claim header's value */
+#define RR_MAX_AUDIT_LINE 4096       /* one audit line with its newline: PIPE_BUF, written atomically */
+
+/* ---- statuses of our own: apr_status_t values no APR call returns ---- */
+#define RR_START_STATUS (APR_OS_START_USERERR + 7100)
+#define RR_EINVAL (RR_START_STATUS + 0)    /* malformed or out of bounds: the input is at fault */
+#define RR_EEXPIRED (RR_START_STATUS + 1)  /* was good, its time is over */
+#define RR_EREVOKED (RR_START_STATUS + 2)  /* was good, was taken back */
+#define RR_ESIGNATURE (RR_START_STATUS + 3) /* the signature does not verify */
+#define RR_ENOKEY (RR_START_STATUS + 4)    /* no key fits: an unknown kid, or none for the algorithm */
+#define RR_ECLAIM (RR_START_STATUS + 5)    /* a claim is not what the policy demands */
+#define RR_ECONFLICT (RR_START_STATUS + 6) /* exists already, or is in use */
+#define RR_EUNAVAIL (RR_START_STATUS + 7)  /* store, issuer or key cannot be read now */
+#define RR_ESCHEMA (RR_START_STATUS + 8)   /* the store has no schema, or one of another version */
+#define RR_ESEALED (RR_START_STATUS + 9)   /* a sealed secret cannot be opened */
+#define RR_EDENIED (RR_START_STATUS + 10)  /* well-formed, known, and not allowed */
+
+#endif

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * rr_glue.h: the httpd half that all modules share: directives out of field
+ * tables, places credentials are read from, binding to mod_rr_core.
+ */
+#ifndef RR_GLUE_H
+#define RR_GLUE_H
+
+#include "rr_conf.h"
+#include "rr_log.h"
+#include "rr_principal.h"
+
+#include <http_config.h>
+
+/* A directive that sets one field of the module's table, and where it may stand. None may stand in .htaccess. */
+#define RR_DIRECTIVE(name, field, help) \
+    AP_INIT_TAKE1(name, rr_glue_set, (void *)(field), RSRC_CONF | ACCESS_CONF, help)
+#define RR_DIRECTIVE_LIST(name, field, help) \
+    AP_INIT_ITERATE(name, rr_glue_set, (void *)(field), RSRC_CONF | ACCESS_CONF, help)
+
+/** Setter of RR_DIRECTIVE: the struct is the per-directory one. Names directive, value and what would be right. */
+const char *rr_glue_set(cmd_parms *cmd, void *conf, const char *text);
+
+/**
+ * Binds to mod_rr_core; called from check_config.
+ *
+ * Errors: HTTP_INTERNAL_SERVER_ERROR-like !OK with one logged sentence where core is not loaded.
+ */
+int rr_core_bind(const rr_core_t **pcore, server_rec *s, const char *module_name);
+
+/* ---- where credentials are read ---- */
+
+/* Member of a per-directory configuration that RR_SOURCE_DIRECTIVES fill; zeroed is unset. */
+typedef struct rr_sources_t {
+    apr_array_header_t *list; /* rr_source_t; NULL: unset */
+} rr_sources_t;
+
+/** Setters: RRxxxHeader NAME [SCHEME], RRxxxQuery NAME, RRxxxCookie NAME. cmd->info is offsetof(conf, rr_sources_t member). */
+const char *rr_glue_source_header(cmd_parms *cmd, void *conf, const char *name, const char *scheme);
+const char *rr_glue_source_query(cmd_parms *cmd, void *conf, const char *name);
+const char *rr_glue_source_cookie(cmd_parms *cmd, void *conf, const char *name);
+
+/** add's list where it has one, else base's. */
+rr_sources_t rr_glue_sources_merge(rr_sources_t base, rr_sources_t add);
+
+/* One credential as presented. */
+typedef struct rr_presented_t {
+    const char *value;      /* NUL-terminated, in r->pool */
+    apr_size_t len;
+    const rr_source_t *source;
+    int in_authorization;   /* read from Authorization: shape decides whose it is */
+} rr_presented_t;
+
+/**
+ * Reads every source; the presented values in their order, equal ones once.
+ *
+ * Authorization with a scheme that the source does not name is not read. A raw
+ * Authorization is one word. Query values are decoded once; cookies count for
+ * unsafe methods only if the request is same-origin (Origin or Sec-Fetch-Site).
+ *
+ * Ownership: the array of rr_presented_t lives in r->pool.
+ * Errors:    RR_EINVAL: a source holds something that cannot be a credential (empty, several words, a bad
+ *            percent-code, a control character, longer than max); err->text may be shown to the client.
+ */
+apr_status_t rr_glue_sources_read(apr_array_header_t **ppresented, request_rec *r, const rr_core_t *core,
+                                  const apr_array_header_t *sources, apr_size_t max, rr_err_t *err);
+
+#endif
