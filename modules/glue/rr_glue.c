@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * rr_glue.c: directives out of field tables, and the way to mod_rr_core.
+ */
+#include "rr_glue.h"
+
+#include <http_core.h>
+
+#include <apr_strings.h>
+
+const char *rr_glue_set(cmd_parms *cmd, void *conf, const char *text)
+{
+    rr_err_t err = RR_ERR_INIT;
+
+    if (rr_conf_parse(conf, cmd->info, text, cmd->pool, &err) == APR_SUCCESS) {
+        return NULL;
+    }
+    return apr_psprintf(cmd->pool, "%s %s: expected %s", cmd->cmd->name, text, rr_err_text(&err));
+}
+
+int rr_core_bind(const rr_core_t **pcore, server_rec *s, const char *module_name)
+{
+    APR_OPTIONAL_FN_TYPE(rr_core_get) *get = APR_RETRIEVE_OPTIONAL_FN(rr_core_get);
+
+    if (!get) {
+        RR_LOG_S(APLOG_EMERG, 0, s, 10001, "%s needs mod_rr_core: add \"LoadModule rr_core_module .../mod_rr_core.so\"",
+                 module_name);
+        return HTTP_INTERNAL_SERVER_ERROR;
+    }
+    *pcore = get();
+    return OK;
+}

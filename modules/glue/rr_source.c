@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * rr_source.c: the places a request may carry a credential in, as configured
+ * and as read.
+ *
+ * Everything a client repeats is collected, so that two different credentials
+ * cannot hide behind one another; what cannot be a credential is an error, not
+ * an absence.
+ *
+ * Spec: RFC 9110, 11.6.2 (Authorization); RFC 6265, 4.2 (Cookie).
+ */
+#include "rr_glue.h"
+#include "rr_secret.h"
+
+#include <http_core.h>
+#include <http_protocol.h>
+
+#include <apr_cstr.h>
+#include <apr_lib.h>
+#include <apr_strings.h>
+
+static const char *add_source(cmd_parms *cmd, void *conf, rr_source_kind_e kind, const char *name, const char *scheme)
+{
+    rr_sources_t *sources = (rr_sources_t *)((char *)conf + (apr_size_t)cmd->info);
+    rr_source_t *source;
+
+    if (!*name || (scheme && !*scheme)) {
+        return apr_psprintf(cmd->pool, "%s: expected a name, not an empty string", cmd->cmd->name);
+    }
+    if (!sources->list) {
+        sources->list = apr_array_make(cmd->pool, 2, sizeof(rr_source_t));
+    }
+    if (sources->list->nelts >= RR_MAX_SOURCES) {
+        return apr_psprintf(cmd->pool, "%s %s: at most %d places are read", cmd->cmd->name, name, RR_MAX_SOURCES);
+    }
+    source = apr_array_push(sources->list);
+    source->kind = kind;
+    source->name = name;
+    source->scheme = scheme;
+    return NULL;
+}
+
+/* A header name or scheme is a token (RFC 9110, 5.6.2); anything else would never match. */
+static int is_token(const char *text)
+{
+    for (; *text; text++) {
+        if (!apr_isalnum(*text) && !strchr("!#$%&'*+-.^_`|~", *text)) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
+const char *rr_glue_source_header(cmd_parms *cmd, void *conf, const char *name, const char *scheme)
+{
+    if (!is_token(name) || (scheme && !is_token(scheme))) {
+        return apr_psprintf(cmd->pool, "%s %s%s%s: expected NAME [SCHEME], each one word without ':' or blanks",
+                            cmd->cmd->name, name, scheme ? " " : "", scheme ? scheme : "");
+    }
+    return add_source(cmd, conf, RR_SOURCE_HEADER, name, scheme);
+}
+
+const char *rr_glue_source_query(cmd_parms *cmd, void *conf, const char *name)
+{
+    return add_source(cmd, conf, RR_SOURCE_QUERY, name, NULL);
+}
+
+const char *rr_glue_source_cookie(cmd_parms *cmd, void *conf, const char *name)
+{
+    if (!is_token(name)) {
+        return apr_psprintf(cmd->pool, "%s %s: expected the name of a cookie", cmd->cmd->name, name);
+    }
+    return add_source(cmd, conf, RR_SOURCE_COOKIE, name, NULL);
+}
+
+rr_sources_t rr_glue_sources_merge(rr_sources_t base, rr_sources_t add)
+{
+    return add.list ? add : base;
+}
+
+/* What one call of rr_glue_sources_read works on. */
+typedef struct {
+    request_rec *r;
+    const rr_core_t *core;
+    apr_array_header_t *presented; /* rr_presented_t */
+    apr_size_t max;
+    rr_err_t *err;
+} reading_t;
+
+static apr_status_t present(reading_t *reading, const rr_source_t *source, const char *text, apr_size_t len)
+{
+    const unsigned char *value = (const unsigned char *)text;
+    const char *place = source->name;
+    rr_presented_t *one;
+    apr_size_t i;
+    int k;
+
+    if (!len) {
+        return rr_err_set(reading->err, RR_EINVAL, place, "the credential in %s is empty", place);
+    }
+    if (len > reading->max) {
+        return rr_err_set(reading->err, RR_EINVAL, place, "the credential in %s is longer than %" APR_SIZE_T_FMT
+                          " bytes", place, reading->max);
+    }
+    for (i = 0; i < len; i++) {
+        if (value[i] <= ' ' || value[i] >= 0x7f) {
+            return rr_err_set(reading->err, RR_EINVAL, place, "the credential in %s is not one word", place);
+        }
+    }
+    for (k = 0; k < reading->presented->nelts; k++) {
+        one = &APR_ARRAY_IDX(reading->presented, k, rr_presented_t);
+        if (rr_secret_equal(one->value, one->len, value, len)) {
+            return APR_SUCCESS;
+        }
+    }
+    one = apr_array_push(reading->presented);
+    one->value = apr_pstrmemdup(reading->r->pool, text, len);
+    one->len = len;
+    one->source = source;
+    one->in_authorization = source->kind == RR_SOURCE_HEADER && !apr_cstr_casecmp(source->name, "Authorization");
+    return APR_SUCCESS;
+}
+
+static apr_status_t read_header(reading_t *reading, const rr_source_t *source)
+{
+    const char *value = reading->core->client_header(reading->r, source->name);
+    apr_size_t scheme_len, word;
+
+    if (!value) {
+        return APR_SUCCESS;
+    }
+    while (apr_isspace(*value)) {
+        value++;
+    }
+    word = strcspn(value, " \t");
+    if (!source->scheme) {
+        /* A raw Authorization is one word; more than one is a scheme, and another source's or module's business. */
+        if (value[word] && !apr_cstr_casecmp(source->name, "Authorization")) {
+            return APR_SUCCESS;
+        }
+        return present(reading, source, value, strlen(value));
+    }
+    scheme_len = strlen(source->scheme);
+    if (word != scheme_len || apr_cstr_casecmpn(value, source->scheme, scheme_len)) {
+        return APR_SUCCESS;
+    }
+    value += word;
+    while (*value == ' ' || *value == '\t') {
+        value++;
+    }
+    return present(reading, source, value, strlen(value));
+}
+
+/* Decodes percent-codes once; a "+" stays what it is. NULL: a bad or NUL code. */
+static char *decode(apr_pool_t *p, const char *text, apr_size_t len, apr_size_t *plen)
+{
+    char *out = apr_palloc(p, len + 1), *to = out;
+    apr_size_t i;
+
+    for (i = 0; i < len; i++) {
+        if (text[i] != '%') {
+            *to++ = text[i];
+            continue;
+        }
+        if (len - i < 3 || !apr_isxdigit(text[i + 1]) || !apr_isxdigit(text[i + 2])) {
+            return NULL;
+        }
+        *to = (char)((apr_isdigit(text[i + 1]) ? text[i + 1] - '0' : (text[i + 1] | 0x20) - 'a' + 10) << 4
+                     | (apr_isdigit(text[i + 2]) ? text[i + 2] - '0' : (text[i + 2] | 0x20) - 'a' + 10));
+        if (!*to++) {
+            return NULL;
+        }
+        i += 2;
+    }
+    *to = '\0';
+    *plen = (apr_size_t)(to - out);
+    return out;
+}
+
+static apr_status_t read_query(reading_t *reading, const rr_source_t *source)
+{
+    const char *args = reading->core->client_args(reading->r);
+    apr_status_t rv = APR_SUCCESS;
+
+    while (args && *args && rv == APR_SUCCESS) {
+        apr_size_t pair = strcspn(args, "&"), name_len = strcspn(args, "=&"), len;
+        char *name = decode(reading->r->pool, args, name_len, &len), *value;
+
+        if (name && !strcmp(name, source->name)) {
+            if (name_len == pair) {
+                rv = present(reading, source, "", 0);
+            }
+            else if (!(value = decode(reading->r->pool, args + name_len + 1, pair - name_len - 1, &len))) {
+                rv = rr_err_set(reading->err, RR_EINVAL, source->name, "the parameter %s has a bad percent-code",
+                                source->name);
+            }
+            else {
+                rv = present(reading, source, value, len);
+            }
+        }
+        args += pair + (args[pair] == '&');
+    }
+    return rv;
+}
+
+/*
+ * Whether the browser says that the page itself sent this request. Who says
+ * nothing does not get the cookie counted: that is the point of the check.
+ */
+static int is_same_origin(request_rec *r)
+{
+    const char *site = apr_table_get(r->headers_in, "Sec-Fetch-Site");
+    const char *origin = apr_table_get(r->headers_in, "Origin");
+    const char *host = apr_table_get(r->headers_in, "Host");
+
+    if (site) {
+        return !strcmp(site, "same-origin");
+    }
+    return origin && host
+           && !apr_cstr_casecmp(origin, apr_pstrcat(r->pool, ap_http_scheme(r), "://", host, NULL));
+}
+
+static apr_status_t read_cookie(reading_t *reading, const rr_source_t *source)
+{
+    const char *cookies = reading->core->client_header(reading->r, "Cookie");
+    apr_size_t name_len = strlen(source->name);
+    apr_status_t rv = APR_SUCCESS;
+    int method = reading->r->method_number;
+
+    if (!cookies || (method != M_GET && method != M_OPTIONS && !is_same_origin(reading->r))) {
+        return APR_SUCCESS;
+    }
+    while (*cookies && rv == APR_SUCCESS) {
+        apr_size_t len;
+
+        cookies += strspn(cookies, "; ,\t"); /* httpd joins repeated Cookie headers with a comma */
+        len = strcspn(cookies, ";,");
+        if (len > name_len && cookies[name_len] == '=' && !strncmp(cookies, source->name, name_len)) {
+            const char *value = cookies + name_len + 1;
+            apr_size_t value_len = len - name_len - 1;
+
+            while (value_len && apr_isspace(value[value_len - 1])) {
+                value_len--;
+            }
+            if (value_len >= 2 && value[0] == '"' && value[value_len - 1] == '"') {
+                value++, value_len -= 2;
+            }
+            rv = present(reading, source, value, value_len);
+        }
+        cookies += len;
+    }
+    return rv;
+}
+
+apr_status_t rr_glue_sources_read(apr_array_header_t **ppresented, request_rec *r, const rr_core_t *core,
+                                  const apr_array_header_t *sources, apr_size_t max, rr_err_t *err)
+{
+    reading_t reading = { r, core, apr_array_make(r->pool, 1, sizeof(rr_presented_t)), max, err };
+    apr_status_t rv = APR_SUCCESS;
+    int i;
+
+    *ppresented = reading.presented;
+    for (i = 0; i < sources->nelts && rv == APR_SUCCESS; i++) {
+        const rr_source_t *source = &APR_ARRAY_IDX(sources, i, rr_source_t);
+
+        switch (source->kind) {
+        case RR_SOURCE_HEADER:
+            rv = read_header(&reading, source);
+            break;
+        case RR_SOURCE_QUERY:
+            rv = read_query(&reading, source);
+            break;
+        case RR_SOURCE_COOKIE:
+            rv = read_cookie(&reading, source);
+            break;
+        }
+    }
+    return rv;
+}
