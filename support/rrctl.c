@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * rrctl.c: the command table, global options, and usage made from the table.
+ *
+ * Result: 0 done, 1 failed or refused, 2 not asked properly.
+ */
+#include "rrctl.h"
+
+#include "rr.h"
+
+#include <apr_env.h>
+#include <apr_file_io.h>
+#include <apr_general.h>
+#include <apr_strings.h>
+
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const rrctl_command_t commands[] = {
+    { "jwt", "keygen", cmd_jwt_keygen, "[--alg RS256] [--crv Ed448] [--kid ID] [--out FILE] [--public-out FILE]",
+      "makes a signing key and its public key set" },
+    { "jwt", "mint", cmd_jwt_mint,
+      "--key FILE [--iss ISS] [--sub SUB] [--aud AUD]... [--ttl 1h] [--claim NAME=VALUE]... [--scope \"a b\"]",
+      "signs a token for development and tests" },
+    { "jwt", "decode", cmd_jwt_decode, "TOKEN|-", "shows a token's header and claims, without verifying it" },
+    { "jwt", "verify", cmd_jwt_verify,
+      "TOKEN|- --jwks FILE|--secret FILE [--issuer ISS] [--audience AUD]... [--leeway 60s] [--algorithms \"RS256 ...\"]",
+      "verifies a token, or says in one sentence why it is refused" },
+    { NULL }
+};
+
+static int matches(const rrctl_command_t *command, const char *noun, const char *verb)
+{
+    return !strcmp(command->noun, noun) && (!command->verb || (verb && !strcmp(command->verb, verb)));
+}
+
+static void print_usage_line(FILE *out, const rrctl_command_t *command)
+{
+    fprintf(out, "  rrctl %s%s%s %s\n", command->noun, command->verb ? " " : "", command->verb ? command->verb : "",
+            command->usage);
+}
+
+/* Usage of one noun, or of everything. */
+static void print_usage(FILE *out, const char *noun)
+{
+    const rrctl_command_t *command;
+
+    fputs("usage: rrctl [--store DRIVER:PARAMS] [--master-key FILE] [--client C] [--json] COMMAND\n", out);
+    for (command = commands; command->noun; command++) {
+        if (!noun || !strcmp(noun, command->noun)) {
+            print_usage_line(out, command);
+            fprintf(out, "      %s\n", command->help);
+        }
+    }
+}
+
+int rrctl_usage(rrctl_t *ctl, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    fprintf(ctl->err, "rrctl: %s\n", apr_pvsprintf(ctl->p, format, args));
+    va_end(args);
+    if (ctl->command) {
+        fputs("usage:\n", ctl->err);
+        print_usage_line(ctl->err, ctl->command);
+    }
+    return RRCTL_USAGE;
+}
+
+int rrctl_fail(rrctl_t *ctl, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    fprintf(ctl->err, "rrctl: %s\n", apr_pvsprintf(ctl->p, format, args));
+    va_end(args);
+    return RRCTL_FAILED;
+}
+
+int rrctl_fail_err(rrctl_t *ctl, const rr_err_t *err)
+{
+    return rrctl_fail(ctl, "%s", rr_err_text(err));
+}
+
+apr_getopt_t *rrctl_options(rrctl_t *ctl, int argc, const char *const *argv)
+{
+    apr_getopt_t *options = NULL;
+
+    apr_getopt_init(&options, ctl->p, argc, argv);
+    options->interleave = 1;
+    options->errfn = NULL;
+    return options;
+}
+
+apr_status_t rrctl_read(const char **ptext, apr_size_t *plen, rrctl_t *ctl, const char *path, apr_size_t max,
+                        rr_err_t *err)
+{
+    apr_file_t *file;
+    apr_status_t rv;
+    char *text = apr_palloc(ctl->p, max + 2);
+    char reason[128];
+    apr_size_t len = 0;
+
+    *ptext = NULL;
+    *plen = 0;
+    rv = strcmp(path, "-") ? apr_file_open(&file, path, APR_FOPEN_READ, APR_FPROT_OS_DEFAULT, ctl->p)
+                           : apr_file_open_stdin(&file, ctl->p);
+    if (rv == APR_SUCCESS) {
+        rv = apr_file_read_full(file, text, max + 1, &len);
+        apr_file_close(file);
+    }
+    if (rv != APR_SUCCESS && !APR_STATUS_IS_EOF(rv)) {
+        return rr_err_set(err, RR_EUNAVAIL, path, "%s cannot be read: %s", path,
+                          apr_strerror(rv, reason, sizeof(reason)));
+    }
+    if (len > max) {
+        return rr_err_set(err, RR_EINVAL, path, "%s is longer than %" APR_SIZE_T_FMT " bytes", path, max);
+    }
+    text[len] = '\0';
+    *ptext = text;
+    *plen = len;
+    return APR_SUCCESS;
+}
+
+/* The value of global option name at argv[*i], as "--name value" or "--name=value"; NULL: another word, or no value. */
+static const char *option_value(const char *name, int argc, const char *const *argv, int *i)
+{
+    size_t len = strlen(name);
+
+    if (strncmp(argv[*i], name, len)) {
+        return NULL;
+    }
+    if (argv[*i][len] == '=') {
+        return argv[*i] + len + 1;
+    }
+    return !argv[*i][len] && *i + 1 < argc ? argv[++*i] : NULL;
+}
+
+/* Takes the global options out of the arguments, wherever they stand before "--"; what is left goes to words. */
+static int take_globals(rrctl_t *ctl, int argc, const char *const *argv, const char **words)
+{
+    const struct {
+        const char *name;
+        const char **value;
+    } globals[] = { { "--store", &ctl->store }, { "--master-key", &ctl->master_key }, { "--client", &ctl->client } };
+    int count = 0, i;
+    size_t g;
+
+    for (i = 1; i < argc; i++) {
+        const char *value = NULL;
+
+        if (!strcmp(argv[i], "--")) {
+            break;
+        }
+        if (!strcmp(argv[i], "--json")) {
+            ctl->json = 1;
+            continue;
+        }
+        for (g = 0; g < sizeof(globals) / sizeof(globals[0]) && !value; g++) {
+            value = option_value(globals[g].name, argc, argv, &i);
+            if (value) {
+                *globals[g].value = value;
+            }
+        }
+        if (!value) {
+            words[count++] = argv[i];
+        }
+    }
+    for (; i < argc; i++) {
+        words[count++] = argv[i];
+    }
+    words[count] = NULL;
+    return count;
+}
+
+static int run(rrctl_t *ctl, int count, const char *const *words)
+{
+    const char *noun = count > 0 ? words[0] : NULL;
+    const char *verb = count > 1 ? words[1] : NULL;
+    const rrctl_command_t *command;
+    int i, known = 0;
+
+    if (!noun || !strcmp(noun, "help") || !strcmp(noun, "--help") || !strcmp(noun, "-h")) {
+        print_usage(noun ? ctl->out : ctl->err, noun ? verb : NULL);
+        return noun ? RRCTL_OK : RRCTL_USAGE;
+    }
+    if (!strcmp(noun, "--version")) {
+        fprintf(ctl->out, "rrctl %s\n", RR_VERSION);
+        return RRCTL_OK;
+    }
+    for (command = commands; command->noun; command++) {
+        known |= !strcmp(command->noun, noun);
+        if (!matches(command, noun, verb)) {
+            continue;
+        }
+        for (i = 1; i < count; i++) {
+            if (!strcmp(words[i], "--help")) {
+                print_usage(ctl->out, noun);
+                return RRCTL_OK;
+            }
+        }
+        ctl->command = command;
+        i = command->verb ? 1 : 0;
+        return command->run(ctl, count - i, words + i);
+    }
+    fprintf(ctl->err, "rrctl: no command '%s%s%s'\n", noun, known && verb ? " " : "", known && verb ? verb : "");
+    print_usage(ctl->err, known ? noun : NULL);
+    return RRCTL_USAGE;
+}
+
+int main(int argc, const char *const *argv)
+{
+    rrctl_t ctl = { .client = "default", .out = stdout, .err = stderr };
+    const char **words;
+    char *from_env = NULL;
+    int code;
+
+    if (apr_app_initialize(&argc, &argv, NULL) != APR_SUCCESS || apr_pool_create(&ctl.p, NULL) != APR_SUCCESS) {
+        fputs("rrctl: out of memory\n", stderr);
+        return RRCTL_FAILED;
+    }
+    atexit(apr_terminate);
+    if (apr_env_get(&from_env, "RR_MASTER_KEY", ctl.p) == APR_SUCCESS) {
+        ctl.master_key = from_env;
+    }
+    words = apr_pcalloc(ctl.p, sizeof(*words) * ((apr_size_t)argc + 1));
+    code = run(&ctl, take_globals(&ctl, argc, argv, words), words);
+    if (fflush(stdout) || ferror(stdout)) {
+        fputs("rrctl: standard output cannot be written\n", stderr);
+        return RRCTL_FAILED;
+    }
+    return code;
+}
