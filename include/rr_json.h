@@ -2,8 +2,8 @@
 /*
  * rr_json.h: strict JSON in, typed reads by path, compact JSON out.
  *
- * jansson stays behind this header. A value that was parsed is never changed:
- * any thread may read it as long as its pool lives.
+ * How a value is kept stays behind this header. A value that was parsed is never
+ * changed: any thread may read it as long as its pool lives.
  */
 #ifndef RR_JSON_H
 #define RR_JSON_H
@@ -13,7 +13,7 @@
 #include <apr_pools.h>
 #include <apr_tables.h>
 
-typedef struct json_t rr_json_t; /* jansson's; opaque here */
+typedef struct rr_json_t rr_json_t;
 
 typedef enum {
     RR_JSON_NONE = 0, /* NULL was asked */
@@ -28,8 +28,9 @@ typedef enum {
 /**
  * Parses one JSON text of len bytes.
  *
- * Refused: duplicate member names, nesting past RR_MAX_JSON_DEPTH (tested
- * before any work), invalid UTF-8, \u0000 in strings, anything after the value.
+ * Refused: duplicate member names, nesting past RR_MAX_JSON_DEPTH (work ends
+ * there), invalid UTF-8, \u0000 in strings, anything after the value. Numbers may
+ * have any size; they are kept as they were sent.
  *
  * Ownership: *pvalue ends with p. text is borrowed for the call.
  * Errors:    RR_EINVAL with the byte offset in err; *pvalue is then NULL.
