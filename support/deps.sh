@@ -1,0 +1,78 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+#
+# deps.sh: installs the packages that a set of targets needs, and says which.
+#
+#   support/deps.sh build|test|extra...
+#
+# Where everything is there it says nothing and needs no network. As root or by sudo.
+set -eu
+
+if command -v apt-get >/dev/null 2>&1; then
+    build='apache2-bin apache2-dev libapr1-dev libaprutil1-dev libaprutil1-dbd-sqlite3 libaprutil1-dbd-pgsql
+        libjansson-dev libpcre2-dev libcurl4-openssl-dev libssl-dev gcc libc6-dev perl curl ca-certificates openssl'
+    # Apache::Test comes with mod_perl; libcryptx-perl signs tokens without our code or OpenSSL.
+    test='libapache2-mod-perl2 libcryptx-perl libio-socket-ssl-perl sqlite3 clang libclang-rt-dev git'
+    extra='clang-format valgrind lcov'
+    missing() {
+        for package; do
+            case $(dpkg-query -W -f='${Status}' "$package" 2>/dev/null) in
+            *' installed') ;;
+            *) echo "$package" ;;
+            esac
+        done
+    }
+    install_packages() {
+        $as_root apt-get -qq update &&
+            $as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -y -o Dpkg::Use-Pty=0 \
+                install --no-install-recommends "$@"
+    }
+elif command -v dnf >/dev/null 2>&1; then
+    build='httpd-devel httpd-core apr-devel apr-util-devel apr-util-sqlite apr-util-pgsql jansson-devel pcre2-devel
+        libcurl-devel openssl-devel gcc perl-interpreter perl-JSON-PP perl-Time-HiRes curl openssl redhat-rpm-config'
+    test='perl-Apache-Test perl-Test-Harness perl-Test-Simple perl-CryptX perl-IO-Socket-SSL sqlite clang compiler-rt
+        libasan libubsan git'
+    extra='clang-tools-extra valgrind lcov'
+    missing() {
+        for package; do
+            rpm -q --whatprovides "$package" >/dev/null 2>&1 || echo "$package"
+        done
+    }
+    install_packages() {
+        $as_root dnf -q -y install --setopt=install_weak_deps=False "$@"
+    }
+else
+    echo "deps: neither apt-get nor dnf here; see support/deps.sh for what is needed" >&2
+    exit 0
+fi
+
+wanted=
+for set; do
+    case $set in
+    build) wanted="$wanted $build" ;;
+    test) wanted="$wanted $test" ;;
+    extra) wanted="$wanted $extra" ;;
+    *) echo "usage: deps.sh build|test|extra..." >&2; exit 2 ;;
+    esac
+done
+# shellcheck disable=SC2086 # lists of words
+needed=$(missing $wanted | tr '\n' ' ')
+[ -n "$needed" ] || exit 0
+
+as_root=
+if [ "$(id -u)" != 0 ]; then
+    if ! command -v sudo >/dev/null 2>&1; then
+        echo "deps: these packages are missing, and installing them needs root or sudo: $needed" >&2
+        exit 1
+    fi
+    as_root=sudo
+fi
+echo "installing: $needed"
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+# shellcheck disable=SC2086
+if ! install_packages $needed >"$log" 2>&1; then
+    tail -n 40 "$log" >&2
+    echo "deps: the packages could not be installed" >&2
+    exit 1
+fi
