@@ -130,7 +130,7 @@ typedef struct rr_source_t {
 typedef struct rr_authn_provider_t {
     int rank; /* place in the default order, lower is asked first: key 10, jwt 20 */
 
-    /* Judges r. *result is zeroed but for outcome ABSENT. Must not touch r->user, headers_out or the log at info and above. */
+    /* Judges r. *result is zeroed but for outcome ABSENT. Must not touch r->user or headers_out. */
     rr_authn_outcome_e (*authenticate)(request_rec *r, rr_authn_result_t *result);
 
     /* The scheme to challenge with ("Bearer"), for r's configuration; never NULL. */

@@ -28,6 +28,19 @@ const char *rr_glue_set(cmd_parms *cmd, void *conf, const char *text);
  */
 int rr_core_bind(const rr_core_t **pcore, server_rec *s, const char *module_name);
 
+/* ---- requirements: "PATH REGEX" over a JSON object ---- */
+
+typedef struct rr_path_regex_t rr_path_regex_t;
+
+/** Parses the arguments of Require rr-data and rr-claim; a sentence on error. */
+const char *rr_glue_path_regex_parse(cmd_parms *cmd, const char *line, const void **pparsed);
+
+/** True if the value at PATH matches: a scalar itself, an array by any of its elements, a scope string by any word. */
+int rr_glue_path_regex_matches(apr_pool_t *p, const rr_path_regex_t *wanted, const rr_json_t *object);
+
+/** The words of a Require line, at least one; a sentence on error. */
+const char *rr_glue_words_parse(cmd_parms *cmd, const char *line, const void **pparsed);
+
 /* ---- where credentials are read ---- */
 
 /* Member of a per-directory configuration that RR_SOURCE_DIRECTIVES fill; zeroed is unset. */
@@ -39,6 +52,15 @@ typedef struct rr_sources_t {
 const char *rr_glue_source_header(cmd_parms *cmd, void *conf, const char *name, const char *scheme);
 const char *rr_glue_source_query(cmd_parms *cmd, void *conf, const char *name);
 const char *rr_glue_source_cookie(cmd_parms *cmd, void *conf, const char *name);
+
+/* The three directives of a module whose per-directory struct has that rr_sources_t member. */
+#define RR_SOURCE_DIRECTIVES(prefix, type, member, what)                                                          \
+    AP_INIT_TAKE12(prefix "Header", rr_glue_source_header, (void *)offsetof(type, member), RSRC_CONF | ACCESS_CONF, \
+                   "request header, and optionally the scheme, that carries the " what),                          \
+    AP_INIT_TAKE1(prefix "Query", rr_glue_source_query, (void *)offsetof(type, member), RSRC_CONF | ACCESS_CONF,  \
+                  "query parameter that carries the " what),                                                      \
+    AP_INIT_TAKE1(prefix "Cookie", rr_glue_source_cookie, (void *)offsetof(type, member), RSRC_CONF | ACCESS_CONF, \
+                  "cookie that carries the " what)
 
 /** add's list where it has one, else base's. */
 rr_sources_t rr_glue_sources_merge(rr_sources_t base, rr_sources_t add);

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * rr_principal.c: questions anybody may ask about who asked.
+ */
+#include "rr_principal.h"
+
+const rr_identity_t *rr_principal_by_method(const rr_principal_t *who, const char *method)
+{
+    int i;
+
+    for (i = 0; who && i < who->count; i++) {
+        if (!strcmp(who->identities[i]->method, method)) {
+            return who->identities[i];
+        }
+    }
+    return NULL;
+}
+
+int rr_principal_has_scope(const rr_principal_t *who, const char *scope)
+{
+    int i;
+
+    for (i = 0; who && i < who->scopes->nelts; i++) {
+        if (!strcmp(APR_ARRAY_IDX(who->scopes, i, const char *), scope)) {
+            return 1;
+        }
+    }
+    return 0;
+}

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * rr_require.c: arguments of Require lines that more than one module has.
+ */
+#include "rr_glue.h"
+
+#include <ap_regex.h>
+
+#include <apr_strings.h>
+
+struct rr_path_regex_t {
+    const char *path; /* CLAIM-PATH */
+    ap_regex_t *regex;
+    int is_scope;     /* the value is a list of words, as RFC 8693 4.2 writes scopes */
+};
+
+const char *rr_glue_path_regex_parse(cmd_parms *cmd, const char *line, const void **pparsed)
+{
+    rr_path_regex_t *wanted = apr_pcalloc(cmd->pool, sizeof(*wanted));
+    const char *path = ap_getword_conf(cmd->pool, &line), *pattern = ap_getword_conf(cmd->pool, &line);
+
+    if (!*path || !*pattern || *line) {
+        return "expected PATH REGEX, such as: tier \"^(gold|silver)$\"";
+    }
+    wanted->path = path;
+    wanted->is_scope = !strcmp(path, "scope");
+    wanted->regex = ap_pregcomp(cmd->pool, pattern, AP_REG_EXTENDED | AP_REG_NOSUB);
+    if (!wanted->regex) {
+        return apr_psprintf(cmd->pool, "the regular expression for %s does not compile: %s", path, pattern);
+    }
+    *pparsed = wanted;
+    return NULL;
+}
+
+static int scalar_matches(apr_pool_t *p, const rr_path_regex_t *wanted, const rr_json_t *value)
+{
+    const char *text = rr_json_scalar(p, value);
+
+    return text && !ap_regexec(wanted->regex, text, 0, NULL, 0);
+}
+
+int rr_glue_path_regex_matches(apr_pool_t *p, const rr_path_regex_t *wanted, const rr_json_t *object)
+{
+    const rr_json_t *value = rr_json_at(object, wanted->path);
+    apr_size_t i;
+
+    if (rr_json_kind(value) == RR_JSON_ARRAY) {
+        for (i = 0; i < rr_json_size(value); i++) {
+            if (scalar_matches(p, wanted, rr_json_element(value, i))) {
+                return 1;
+            }
+        }
+        return 0;
+    }
+    if (wanted->is_scope && rr_json_kind(value) == RR_JSON_STRING) {
+        const apr_array_header_t *words = rr_json_words(p, value);
+        int k;
+
+        for (k = 0; k < words->nelts; k++) {
+            if (!ap_regexec(wanted->regex, APR_ARRAY_IDX(words, k, const char *), 0, NULL, 0)) {
+                return 1;
+            }
+        }
+        return 0;
+    }
+    return scalar_matches(p, wanted, value);
+}
+
+const char *rr_glue_words_parse(cmd_parms *cmd, const char *line, const void **pparsed)
+{
+    apr_array_header_t *words = apr_array_make(cmd->pool, 2, sizeof(const char *));
+
+    while (*line) {
+        APR_ARRAY_PUSH(words, const char *) = ap_getword_conf(cmd->pool, &line);
+    }
+    if (!words->nelts) {
+        return "expected at least one word";
+    }
+    *pparsed = words;
+    return NULL;
+}
