@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * core.h: what the files of mod_rr_core share.
+ *
+ * A request's way through them: core_scrub.c takes away what a client may not
+ * claim, core_composite.c asks the providers and makes a decision,
+ * core_decision.c says which decision counts for a request and its redirects,
+ * core_authz.c turns httpd's verdict into 401 or 403, core_identity.c tells the
+ * backend who asked, core_problem.c and core_audit.c tell client and operator.
+ */
+#ifndef CORE_H
+#define CORE_H
+
+#include "rr_glue.h"
+
+extern module AP_MODULE_DECLARE_DATA rr_core_module;
+
+#define CORE_AUTH_TYPE "RR"
+#define CORE_RETRY_AFTER "5" /* seconds a client is asked to wait when we cannot judge */
+
+/* ---- configuration ---- */
+
+typedef enum { CORE_MODE_REQUIRED = 0, CORE_MODE_OPTIONAL, CORE_MODE_PERMISSIVE } core_mode_e;
+typedef enum { CORE_PREFLIGHT_REFUSE = 0, CORE_PREFLIGHT_PASS } core_preflight_e;
+
+typedef struct core_claim_header_t {
+    const char *name; /* of the header */
+    const char *path; /* CLAIM-PATH in the principal's data */
+} core_claim_header_t;
+
+typedef struct core_dir_t {
+    int mode;                      /* core_mode_e */
+    int preflight;                 /* core_preflight_e */
+    int forward_credential;        /* flag */
+    const char *identity_header;   /* NULL: none */
+    apr_array_header_t *claims;    /* core_claim_header_t; NULL: none */
+    apr_array_header_t *providers; /* core_provider_t; NULL: every one loaded */
+} core_dir_t;
+
+typedef struct core_server_t {
+    struct core_store_conf_t *store; /* RRStore; NULL: none, or the main server's */
+    struct core_audit_t *audit; /* RRAuditLog; NULL: none, or the main server's */
+} core_server_t;
+
+const core_dir_t *core_dir(request_rec *r);
+core_mode_e core_mode(request_rec *r);
+core_preflight_e core_preflight(request_rec *r);
+int core_forwards_credential(request_rec *r);
+
+typedef struct core_provider_t {
+    const char *name;
+    const rr_authn_provider_t *table;
+} core_provider_t;
+
+/* ---- one request ---- */
+
+/* What the composite found for one per_dir_config. */
+typedef struct core_decision_t {
+    const ap_conf_vector_t *made_for;    /* r->per_dir_config it was made for; NULL: none was made */
+    int status;                          /* OK, or the refusal */
+    const rr_principal_t *principal;     /* NULL: refused, or anonymous */
+    const apr_array_header_t *providers; /* core_provider_t, in the order asked */
+    rr_authn_result_t *results;          /* beside them; NULL where none was asked */
+    int admitted;                        /* reached type_checker, and nobody refused since */
+} core_decision_t;
+
+typedef struct core_request_t {
+    core_decision_t decision;
+    const ap_conf_vector_t *fixed_for; /* per_dir_config that fixups were done for */
+    int judging;              /* inside core's own run of the authz hooks */
+    const char *detail;       /* of the refusal, for the problem body; NULL: none */
+    const char *lack_scopes;  /* what requirements found lacking, see rr_lack_e; NULL: nothing */
+    const char *lack_other;
+    const char *lack_methods;
+    apr_table_t *audit;       /* members other modules added; NULL: none */
+    apr_table_t *taken;       /* root request: headers as sent before a credential was taken out; NULL: none */
+    const char *taken_args;   /* root request: query as sent before a credential was cut out; NULL: not cut */
+} core_request_t;
+
+/** r's own record, made when first asked for. */
+core_request_t *core_request(request_rec *r);
+
+/** The same, or NULL if there is none. */
+core_request_t *core_request_peek(request_rec *r);
+
+/** The client's request that r is a part of: its first prev and outermost main. */
+request_rec *core_root(request_rec *r);
+
+/** Whether AuthType RR rules r. */
+int core_is_ours(request_rec *r);
+
+/* core_composite.c */
+
+/** Directive time: RRAuthProvider NAME... */
+const char *core_add_provider(cmd_parms *cmd, void *conf, const char *name);
+
+/** check_config: the default order, every provider loaded by rank. */
+void core_collect_providers(apr_pool_t *pconf);
+
+/** All providers loaded, by rank: core_provider_t. */
+const apr_array_header_t *core_all_providers(void);
+
+/** Asks the providers, once for each per_dir_config. */
+const core_decision_t *core_authenticate(request_rec *r);
+
+/** Answers with the decision's refusal, or 401 where a user is demanded of an anonymous request. */
+int core_refuse_decided(request_rec *r, const core_decision_t *decision);
+
+/* core_decision.c */
+
+/** The decision that counts for r: its own, or that of an admitted request httpd took its authorization from; or NULL. */
+core_decision_t *core_decision(request_rec *r);
+
+/** type_checker: httpd has let r pass. */
+void core_admit(request_rec *r);
+
+/** True for the page of an ErrorDocument. */
+int core_is_error_document(request_rec *r);
+
+/**
+ * fixups: decides what no earlier phase decided (Satisfy Any, a fast redirect), refuses what was
+ * skipped on the strength of a refused request. OK, or a refusal.
+ */
+int core_decide_late(request_rec *r);
+
+/* core_authz.c */
+int core_check_authz(request_rec *r);
+void core_lack(request_rec *r, rr_lack_e what, const char *word);
+void core_register_requirements(apr_pool_t *p);
+
+/* core_problem.c */
+int core_refuse(request_rec *r, int status, const char *detail);
+
+/** Adds one challenge for each scheme of those providers (core_provider_t); error, detail, scope may be NULL. */
+void core_challenge(request_rec *r, const apr_array_header_t *providers, const char *error, const char *detail,
+                    const char *scope);
+void core_insert_problem(request_rec *r);
+void core_register_problem(void);
+
+/* core_private.c */
+
+/** Keeps caches from giving r's answer to somebody else. */
+void core_insert_private(request_rec *r);
+void core_register_private(void);
+
+/** The value of Cache-Control that adds private to what the headers say, and puts it in place. */
+void core_set_private(request_rec *r);
+
+/* core_scrub.c */
+
+/** Directive time: from now on name and its aliases are ours alone; a sentence if name cannot be. */
+const char *core_reserve_header(cmd_parms *cmd, const char *name);
+
+/** check_config: the names reserved in this pass. */
+void core_collect_reserved(apr_pool_t *pconf);
+
+/** Removes every alias of a reserved header from r->headers_in. */
+void core_scrub_headers(request_rec *r);
+
+/** Takes the caller's credentials out of what the handler sees; they stay where core_client_* find them. */
+void core_scrub_credentials(request_rec *r);
+
+/** Cuts the configured parameters out of a URL's query; url itself where there is nothing to cut. */
+char *core_scrub_url(request_rec *r, char *url);
+
+const char *core_client_header(request_rec *r, const char *name);
+const char *core_client_args(request_rec *r);
+
+/* core_identity.c */
+const char *core_set_identity_header(cmd_parms *cmd, void *conf, const char *name);
+const char *core_add_claim_header(cmd_parms *cmd, void *conf, const char *name, const char *path);
+apr_array_header_t *core_merge_claim_headers(apr_pool_t *p, apr_array_header_t *base, apr_array_header_t *add);
+
+/** Environment for logs, Header and RewriteCond; none for an anonymous request. */
+void core_set_env(request_rec *r, const rr_principal_t *who);
+
+/** Identity and claim headers into headers: r->headers_in, or mod_proxy's copy of it. */
+void core_set_identity(request_rec *r, const rr_principal_t *who, apr_table_t *headers);
+
+/* core_proxy.c */
+void core_hook_proxy(void);
+void core_hook_proxy_late(void);
+
+/* core_me.c */
+int core_handle_me(request_rec *r);
+
+/* core_audit.c */
+const char *core_configure_audit(cmd_parms *cmd, void *dummy, const char *target);
+int core_open_audit(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s);
+int core_write_audit(request_rec *r);
+
+#endif
