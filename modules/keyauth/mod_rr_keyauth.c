@@ -1,0 +1,333 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * mod_rr_keyauth.c: provider `key`: API keys, and Require rr-key.
+ *
+ * The module's map: configuration, requirement, directives, hooks. What a key
+ * is lives in lib/rr_key.c, where keys are kept behind core's credential_find.
+ *
+ * Result:  an identity, or why not. A store that cannot answer is UNAVAILABLE:
+ *          doubt is never an admission.
+ * Threads: configuration is read-only after startup; all state is per request.
+ */
+#include "rr_glue.h"
+#include "rr_jose.h"
+
+#include <ap_provider.h>
+#include <http_request.h>
+#include <mod_auth.h>
+
+#include <apr_cstr.h>
+#include <apr_strings.h>
+
+extern module AP_MODULE_DECLARE_DATA rr_keyauth_module;
+
+typedef struct {
+    rr_sources_t sources;
+} keyauth_dir_t;
+
+static const rr_core_t *core;                      /* written once, in check_config */
+static apr_array_header_t *default_sources;        /* likewise */
+
+static void *create_dir(apr_pool_t *p, char *path)
+{
+    (void)path;
+    return apr_pcalloc(p, sizeof(keyauth_dir_t));
+}
+
+static void *merge_dir(apr_pool_t *p, void *base, void *add)
+{
+    keyauth_dir_t *merged = apr_pcalloc(p, sizeof(*merged));
+
+    merged->sources = rr_glue_sources_merge(((keyauth_dir_t *)base)->sources, ((keyauth_dir_t *)add)->sources);
+    return merged;
+}
+
+/* ---- the provider ---- */
+
+static const apr_array_header_t *sources(request_rec *r)
+{
+    const keyauth_dir_t *dir = ap_get_module_config(r->per_dir_config, &rr_keyauth_module);
+
+    return dir->sources.list ? dir->sources.list : default_sources;
+}
+
+/* Bearer where Authorization is read at all (RFC 6750 is how keys are mostly sent), else a scheme that names a key. */
+static const char *scheme(request_rec *r)
+{
+    const apr_array_header_t *places = sources(r);
+    int i;
+
+    for (i = 0; i < places->nelts; i++) {
+        const rr_source_t *source = &APR_ARRAY_IDX(places, i, rr_source_t);
+
+        if (source->kind == RR_SOURCE_HEADER && !apr_cstr_casecmp(source->name, "Authorization")) {
+            return source->scheme ? source->scheme : "Bearer";
+        }
+    }
+    return "ApiKey";
+}
+
+/* A subject of metadata's userId, else CLIENT/NAME. */
+static const char *subject_of(apr_pool_t *p, const rr_credential_t *found)
+{
+    const char *user = rr_json_scalar(p, rr_json_member(found->metadata, "userId"));
+
+    return user && *user ? user : apr_pstrcat(p, found->client, "/", found->name, NULL);
+}
+
+/* credentialScopes, and those of metadata that do not claim power over the gateway. */
+static const apr_array_header_t *scopes_of(apr_pool_t *p, const rr_credential_t *found)
+{
+    const apr_array_header_t *words = rr_json_words(p, rr_json_member(found->metadata, "scopes"));
+    apr_array_header_t *scopes;
+    int i;
+
+    if (!words->nelts) {
+        return found->scopes;
+    }
+    scopes = apr_array_copy(p, found->scopes);
+    for (i = 0; i < words->nelts && scopes->nelts < RR_MAX_SCOPES; i++) {
+        if (strncmp(APR_ARRAY_IDX(words, i, const char *), "rr:", 3)) {
+            APR_ARRAY_PUSH(scopes, const char *) = APR_ARRAY_IDX(words, i, const char *);
+        }
+    }
+    return scopes;
+}
+
+static const rr_identity_t *make_identity(apr_pool_t *p, const rr_credential_t *found)
+{
+    rr_identity_t *identity = apr_pcalloc(p, sizeof(*identity));
+
+    identity->method = "key";
+    identity->sub = subject_of(p, found);
+    identity->data = found->metadata;
+    identity->scopes = scopes_of(p, found);
+    identity->client = found->client;
+    identity->credential = apr_pstrcat(p, found->client, "/", found->name, NULL);
+    identity->credential_id = found->id;
+    identity->key_id = found->key_id;
+    identity->hint = found->hint;
+    identity->expires = found->expires;
+    return identity;
+}
+
+/* The credentials that are ours to judge: in Authorization, what has a token's shape is not. */
+static const rr_presented_t *choose(const apr_array_header_t *presented, rr_authn_result_t *result)
+{
+    const rr_presented_t *chosen = NULL;
+    int i;
+
+    for (i = 0; i < presented->nelts; i++) {
+        const rr_presented_t *one = &APR_ARRAY_IDX(presented, i, rr_presented_t);
+
+        if (one->in_authorization && rr_jws_has_shape(one->value, one->len)) {
+            result->foreign = 1;
+        }
+        else if (chosen) {
+            result->reason = "two_keys";
+            result->detail = "Two different API keys were sent.";
+            return NULL;
+        }
+        else {
+            chosen = one;
+        }
+    }
+    return chosen;
+}
+
+static rr_authn_outcome_e judge(request_rec *r, const rr_presented_t *key, rr_authn_result_t *result)
+{
+    const rr_credential_t *found;
+    rr_err_t err = RR_ERR_INIT;
+    apr_status_t rv;
+
+    if (rr_key_shape(key->value, key->len) == RR_KEY_BROKEN) {
+        result->reason = "checksum";
+        result->detail = "The API key is not valid.";
+        return RR_AUTHN_INVALID;
+    }
+    rv = core->credential_find(&found, r, RR_CREDENTIAL_KEY, key->value, key->len, &err);
+    if (rv == APR_SUCCESS) {
+        result->identity = make_identity(r->pool, found);
+        return RR_AUTHN_VERIFIED;
+    }
+    result->reason = APR_STATUS_IS_NOTFOUND(rv) ? "unknown_key" : rr_err_word(rv);
+    if (APR_STATUS_IS_NOTFOUND(rv) || rv == RR_EREVOKED) {
+        result->detail = "The API key is not valid."; /* the same words: whether it ever was is not the caller's business */
+        return RR_AUTHN_INVALID;
+    }
+    if (rv == RR_EEXPIRED) {
+        result->detail = "The API key has expired.";
+        return RR_AUTHN_INVALID;
+    }
+    return RR_AUTHN_UNAVAILABLE;
+}
+
+static rr_authn_outcome_e authenticate(request_rec *r, rr_authn_result_t *result)
+{
+    apr_array_header_t *presented;
+    const rr_presented_t *key;
+    rr_err_t err = RR_ERR_INIT;
+
+    /* Authorization may hold a token, which is longer than any key; what is too long for a key is then not found. */
+    if (rr_glue_sources_read(&presented, r, core, sources(r), RR_MAX_TOKEN, &err) != APR_SUCCESS) {
+        result->reason = "malformed";
+        result->detail = apr_pstrdup(r->pool, rr_err_text(&err));
+        return RR_AUTHN_INVALID;
+    }
+    key = choose(presented, result);
+    if (!key) {
+        return result->reason ? RR_AUTHN_INVALID : RR_AUTHN_ABSENT;
+    }
+    if (key->len > RR_MAX_KEY) {
+        result->reason = "too_long";
+        result->detail = "The API key is not valid.";
+        return RR_AUTHN_INVALID;
+    }
+    return judge(r, key, result);
+}
+
+static const rr_authn_provider_t provider = { 10, authenticate, scheme, sources };
+
+/* ---- Require rr-key [client C..] [name C/N..] [scope S..] ---- */
+
+typedef struct {
+    apr_array_header_t *clients; /* const char *; empty: any */
+    apr_array_header_t *names;
+    apr_array_header_t *scopes;
+} requirement_t;
+
+static const char *parse_requirement(cmd_parms *cmd, const char *line, const void **pparsed)
+{
+    requirement_t *wanted = apr_pcalloc(cmd->pool, sizeof(*wanted));
+    apr_array_header_t **list = NULL;
+    const char *word;
+
+    wanted->clients = apr_array_make(cmd->pool, 1, sizeof(const char *));
+    wanted->names = apr_array_make(cmd->pool, 1, sizeof(const char *));
+    wanted->scopes = apr_array_make(cmd->pool, 1, sizeof(const char *));
+    while (*line) {
+        word = ap_getword_conf(cmd->pool, &line);
+        if (!strcmp(word, "client") || !strcmp(word, "name") || !strcmp(word, "scope")) {
+            if (list && !(*list)->nelts) {
+                return apr_psprintf(cmd->pool, "expected a value before \"%s\"", word);
+            }
+            list = *word == 'c' ? &wanted->clients : *word == 'n' ? &wanted->names : &wanted->scopes;
+        }
+        else if (!list) {
+            return apr_psprintf(cmd->pool, "unknown word \"%s\"; expected client, name or scope, each followed by values",
+                                word);
+        }
+        else if (list == &wanted->names && !strchr(word, '/')) {
+            return apr_psprintf(cmd->pool, "name %s: expected CLIENT/NAME", word);
+        }
+        else {
+            APR_ARRAY_PUSH(*list, const char *) = word;
+        }
+    }
+    if (list && !(*list)->nelts) {
+        return "expected a value after client, name or scope";
+    }
+    *pparsed = wanted;
+    return NULL;
+}
+
+static int names_one(const apr_array_header_t *wanted, const char *value)
+{
+    int i;
+
+    for (i = 0; i < wanted->nelts; i++) {
+        if (value && !strcmp(APR_ARRAY_IDX(wanted, i, const char *), value)) {
+            return 1;
+        }
+    }
+    return wanted->nelts == 0;
+}
+
+/* Scopes of the key itself: a token beside it does not lend it any. */
+static int has_one_scope(const apr_array_header_t *wanted, const rr_identity_t *key)
+{
+    int i;
+
+    for (i = 0; i < key->scopes->nelts && wanted->nelts; i++) {
+        if (names_one(wanted, APR_ARRAY_IDX(key->scopes, i, const char *))) {
+            return 1;
+        }
+    }
+    return wanted->nelts == 0;
+}
+
+static authz_status check_requirement(request_rec *r, const char *line, const void *parsed)
+{
+    const requirement_t *wanted = parsed;
+    const rr_principal_t *who = r->user ? core->principal_get(r) : NULL;
+    const rr_identity_t *key;
+
+    (void)line;
+    if (!who) {
+        return AUTHZ_DENIED_NO_USER;
+    }
+    key = rr_principal_by_method(who, "key");
+    if (!key) {
+        core->lack(r, RR_LACK_METHOD, "key");
+        return AUTHZ_DENIED;
+    }
+    if (!names_one(wanted->clients, key->client)) {
+        core->lack(r, RR_LACK_OTHER, "client");
+        return AUTHZ_DENIED;
+    }
+    if (!names_one(wanted->names, key->credential)) {
+        core->lack(r, RR_LACK_OTHER, "name");
+        return AUTHZ_DENIED;
+    }
+    if (!has_one_scope(wanted->scopes, key)) {
+        core->lack(r, RR_LACK_SCOPE, apr_array_pstrcat(r->pool, wanted->scopes, ' '));
+        return AUTHZ_DENIED;
+    }
+    return AUTHZ_GRANTED;
+}
+
+static const authz_provider requirement = { check_requirement, parse_requirement };
+
+/* ---- startup ---- */
+
+static int check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s)
+{
+    static const rr_source_t defaults[] = {
+        { RR_SOURCE_HEADER, "Authorization", NULL },
+        { RR_SOURCE_HEADER, "Authorization", "Bearer" },
+        { RR_SOURCE_HEADER, "X-API-Key", NULL },
+    };
+    apr_size_t i;
+
+    (void)plog, (void)ptemp;
+    default_sources = apr_array_make(pconf, 3, sizeof(rr_source_t));
+    for (i = 0; i < sizeof(defaults) / sizeof(defaults[0]); i++) {
+        APR_ARRAY_PUSH(default_sources, rr_source_t) = defaults[i];
+    }
+    return rr_core_bind(&core, s, "mod_rr_keyauth");
+}
+
+static const command_rec directives[] = {
+    RR_SOURCE_DIRECTIVES("RRKey", keyauth_dir_t, sources, "API key"),
+    { NULL }
+};
+
+static void register_hooks(apr_pool_t *p)
+{
+    ap_register_auth_provider(p, RR_AUTHN_GROUP, "key", RR_AUTHN_VERSION, &provider, AP_AUTH_INTERNAL_PER_CONF);
+    ap_register_auth_provider(p, AUTHZ_PROVIDER_GROUP, "rr-key", AUTHZ_PROVIDER_VERSION, &requirement,
+                              AP_AUTH_INTERNAL_PER_CONF);
+    ap_hook_check_config(check_config, NULL, NULL, APR_HOOK_MIDDLE);
+}
+
+AP_DECLARE_MODULE(rr_keyauth) = {
+    STANDARD20_MODULE_STUFF,
+    create_dir,
+    merge_dir,
+    NULL, /* no per-server configuration */
+    NULL,
+    directives,
+    register_hooks,
+    AP_MODULE_FLAG_NONE,
+};
