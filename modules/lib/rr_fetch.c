@@ -14,6 +14,10 @@
 #include <apr_strings.h>
 
 #include <curl/curl.h>
+#include <openssl/bio.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/x509.h>
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -148,6 +152,24 @@ apr_status_t rr_fetch_check_url(const char *url, rr_err_t *err)
     }
     rv = take_apart(&host, &clear, url, p, err);
     apr_pool_destroy(p);
+    return rv;
+}
+
+apr_status_t rr_fetch_check_ca_file(const char *path, rr_err_t *err)
+{
+    BIO *bio = BIO_new_file(path, "r");
+    X509 *certificate = bio ? PEM_read_bio_X509(bio, NULL, NULL, NULL) : NULL;
+    apr_status_t rv = APR_SUCCESS;
+
+    if (!bio) {
+        rv = rr_err_set(err, RR_EINVAL, NULL, "%s cannot be read; name a PEM file of certificates", path);
+    }
+    else if (!certificate) {
+        rv = rr_err_set(err, RR_EINVAL, NULL, "%s holds no certificate; name a PEM file of certificates", path);
+    }
+    X509_free(certificate);
+    BIO_free(bio);
+    ERR_clear_error();
     return rv;
 }
 
