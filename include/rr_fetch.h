@@ -40,6 +40,9 @@ apr_status_t rr_fetch_init(apr_pool_t *p, rr_err_t *err);
 /** Whether url may be fetched at all: scheme, syntax, loopback rule for literal addresses. For configuration checks. */
 apr_status_t rr_fetch_check_url(const char *url, rr_err_t *err);
 
+/** Whether path holds certificates that ca_file may name. RR_EINVAL, with the path in err->text. */
+apr_status_t rr_fetch_check_ca_file(const char *path, rr_err_t *err);
+
 /**
  * Runs one exchange.
  *
