@@ -36,7 +36,7 @@ const char *rr_secret_redact(apr_pool_t *p, const char *secret, apr_size_t len);
 apr_status_t rr_secret_random(void *bytes, apr_size_t len, rr_err_t *err);
 
 /**
- * Reads the master keys: PATH (mode 0600, owned by the reader or root), env:NAME, or
+ * Reads the master keys: PATH (mode 0600, owned by the reader or root; root reads any), env:NAME, or
  * exec:PROGRAM (its standard output). The text is one or two lines of
  * `ID:BASE64`; the first seals.
  *

@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * rr_key.c: what an API key is: its shape, its making, the digest it is found by.
+ *
+ * A generated key carries 32 random base62 characters (190 bits), so a fast
+ * keyed hash protects it as well as a slow one would; the pepper, which is not
+ * in the database in clear, protects brought keys against a stolen database.
+ *
+ * Spec: RFC 2104 (HMAC), FIPS 180-4 (SHA-256).
+ */
+#include "rr_key.h"
+#include "rr_secret.h"
+
+#include <apr_strings.h>
+#include <openssl/evp.h>
+
+#include <string.h>
+
+#define PREFIX_LEN 8
+#define RANDOM_LEN 32
+#define CHECK_LEN 6
+#define BLOCK_LEN 64 /* of SHA-256 */
+
+struct rr_key_digester_t {
+    EVP_MD *sha256; /* fetched once: a look-up by name costs more than the hash */
+    unsigned char inner[BLOCK_LEN], outer[BLOCK_LEN]; /* the pepper under HMAC's two pads */
+};
+
+static const char base62[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+
+static int is_base62(char c)
+{
+    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
+}
+
+static int has_prefix(const char *key)
+{
+    return !strncmp(key, "rr_live_", PREFIX_LEN) || !strncmp(key, "rr_test_", PREFIX_LEN);
+}
+
+/* CRC-32 as of zlib, by nibbles: a table of 16 is enough for 40 bytes. */
+static apr_uint32_t crc32(const char *bytes, apr_size_t len)
+{
+    static const apr_uint32_t table[16] = { 0x00000000, 0x1db71064, 0x3b6e20c8, 0x26d930ac, 0x76dc4190, 0x6b6b51f4,
+                                            0x4db26158, 0x5005713c, 0xedb88320, 0xf00f9344, 0xd6d6a3e8, 0xcb61b38c,
+                                            0x9b64c2b0, 0x86d3d2d4, 0xa00ae278, 0xbdbdf21c };
+    apr_uint32_t crc = 0xffffffff;
+    apr_size_t i;
+
+    for (i = 0; i < len; i++) {
+        crc ^= (unsigned char)bytes[i];
+        crc = table[crc & 15] ^ (crc >> 4);
+        crc = table[crc & 15] ^ (crc >> 4);
+    }
+    return ~crc;
+}
+
+static void write_check(char check[CHECK_LEN], const char *key)
+{
+    apr_uint32_t crc = crc32(key, PREFIX_LEN + RANDOM_LEN);
+    int i;
+
+    for (i = CHECK_LEN - 1; i >= 0; i--) {
+        check[i] = base62[crc % 62];
+        crc /= 62;
+    }
+}
+
+rr_key_shape_e rr_key_shape(const char *key, apr_size_t len)
+{
+    char check[CHECK_LEN];
+    apr_size_t i;
+
+    if (len != RR_KEY_GENERATED_LEN || !has_prefix(key)) {
+        return RR_KEY_BROUGHT;
+    }
+    for (i = PREFIX_LEN; i < len; i++) {
+        if (!is_base62(key[i])) {
+            return RR_KEY_BROUGHT;
+        }
+    }
+    write_check(check, key);
+    return rr_secret_equal(check, CHECK_LEN, key + PREFIX_LEN + RANDOM_LEN, CHECK_LEN) ? RR_KEY_GENERATED
+                                                                                    : RR_KEY_BROKEN;
+}
+
+apr_status_t rr_key_mint(const char **pkey, int test, apr_pool_t *p, rr_err_t *err)
+{
+    unsigned char bytes[2 * RANDOM_LEN];
+    apr_size_t have = 0, next = sizeof(bytes);
+    apr_status_t rv = APR_SUCCESS;
+    char key[RR_KEY_GENERATED_LEN];
+
+    *pkey = NULL;
+    memcpy(key, test ? "rr_test_" : "rr_live_", PREFIX_LEN);
+    while (have < RANDOM_LEN) {
+        if (next == sizeof(bytes)) {
+            rv = rr_secret_random(bytes, sizeof(bytes), err);
+            next = 0;
+        }
+        if (rv != APR_SUCCESS) {
+            return rv;
+        }
+        if (bytes[next] < 4 * 62) { /* above, some characters would come up more often than others */
+            key[PREFIX_LEN + have++] = base62[bytes[next] % 62];
+        }
+        next++;
+    }
+    write_check(key + PREFIX_LEN + RANDOM_LEN, key);
+    *pkey = (const char *)rr_secret_bytes(rr_secret_make(p, key, sizeof(key)));
+    rr_secret_wipe(key, sizeof(key));
+    rr_secret_wipe(bytes, sizeof(bytes));
+    return APR_SUCCESS;
+}
+
+apr_status_t rr_key_check_brought(const char *key, apr_size_t len, rr_err_t *err)
+{
+    apr_size_t i;
+
+    if (len < RR_MIN_KEY || len > RR_MAX_KEY) {
+        return rr_err_set(err, RR_EINVAL, "key", "a key has %d to %d characters", RR_MIN_KEY, RR_MAX_KEY);
+    }
+    for (i = 0; i < len; i++) {
+        if (key[i] <= ' ' || key[i] > '~') {
+            return rr_err_set(err, RR_EINVAL, "key", "a key is printable ASCII without blanks");
+        }
+    }
+    if (rr_key_shape(key, len) == RR_KEY_BROKEN) {
+        return rr_err_set(err, RR_EINVAL, "key",
+                          "the key has the shape of a generated key but a wrong checksum: a character was mistyped");
+    }
+    return APR_SUCCESS;
+}
+
+static apr_status_t free_digester(void *data)
+{
+    rr_key_digester_t *digester = data;
+
+    EVP_MD_free(digester->sha256);
+    rr_secret_wipe(digester, sizeof(*digester));
+    return APR_SUCCESS;
+}
+
+rr_key_digester_t *rr_key_digester_make(const unsigned char pepper[RR_KEY_PEPPER_LEN], apr_pool_t *p)
+{
+    rr_key_digester_t *digester = apr_pcalloc(p, sizeof(*digester));
+    int i;
+
+    for (i = 0; i < BLOCK_LEN; i++) {
+        unsigned char byte = i < RR_KEY_PEPPER_LEN ? pepper[i] : 0;
+
+        digester->inner[i] = byte ^ 0x36;
+        digester->outer[i] = byte ^ 0x5c;
+    }
+    digester->sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
+    apr_pool_cleanup_register(p, digester, free_digester, apr_pool_cleanup_null);
+    return digester;
+}
+
+apr_status_t rr_key_digest(unsigned char digest[RR_KEY_DIGEST_LEN], const rr_key_digester_t *digester,
+                           const char *key, apr_size_t len)
+{
+    unsigned char text[BLOCK_LEN + RR_MAX_SECRET];
+    unsigned char outer[BLOCK_LEN + RR_KEY_DIGEST_LEN];
+    int done;
+
+    if (len > RR_MAX_SECRET || !digester->sha256) {
+        return RR_EINVAL;
+    }
+    memcpy(text, digester->inner, BLOCK_LEN);
+    memcpy(text + BLOCK_LEN, key, len);
+    memcpy(outer, digester->outer, BLOCK_LEN);
+    done = EVP_Digest(text, BLOCK_LEN + len, outer + BLOCK_LEN, NULL, digester->sha256, NULL) == 1 &&
+           EVP_Digest(outer, sizeof(outer), digest, NULL, digester->sha256, NULL) == 1;
+    rr_secret_wipe(text, BLOCK_LEN + len);
+    rr_secret_wipe(outer, sizeof(outer));
+    return done ? APR_SUCCESS : RR_EUNAVAIL;
+}
+
+const char *rr_key_hint(apr_pool_t *p, const char *key, apr_size_t len)
+{
+    /* Four characters of a short brought key would be a good part of it. */
+    const char *tail = len >= 20 ? apr_pstrmemdup(p, key + len - 4, 4) : "";
+
+    return apr_pstrcat(p, len > PREFIX_LEN && has_prefix(key) ? apr_pstrmemdup(p, key, PREFIX_LEN) : "", "...", tail,
+                       NULL);
+}
