@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * rr_store_key.c: keys: many a credential, each found by its digest, with its own end.
+ */
+#include "rr_store_int.h"
+
+#include <string.h>
+
+/* The earlier of two ends, 0 being none. */
+static apr_time_t earlier(apr_time_t a, apr_time_t b)
+{
+    return !a ? b : !b || a < b ? a : b;
+}
+
+apr_status_t rr_store_key_find(const rr_credential_t **pfound, rr_revision_t *revision, rr_store_t *store,
+                               const unsigned char digest[RR_KEY_DIGEST_LEN], apr_pool_t *p, rr_err_t *err)
+{
+    const rr_json_t *scopes = NULL;
+    rr_credential_t *found;
+    apr_array_header_t *rows;
+    rr_sql_row_t row;
+    apr_status_t rv;
+
+    *pfound = NULL;
+    rv = rr_sql_select(&rows, store->sql, RR_SQL_KEY_FIND,
+                       RR_SQL_VALUES(rr_sql_hex(p, digest, RR_KEY_DIGEST_LEN)), p, err);
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    if (rows->nelts != 1) {
+        return rr_err_set(err, RR_ESCHEMA, "rr_store", "the store has lost its row in rr_store: restore it from a backup");
+    }
+    row = APR_ARRAY_IDX(rows, 0, rr_sql_row_t);
+    rv = rr_column_revision(revision, row, err);
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    if (!row[3] || !row[6]) {
+        return APR_NOTFOUND;
+    }
+    found = apr_pcalloc(p, sizeof(*found));
+    found->key_id = row[3];
+    found->hint = row[4];
+    found->expires = earlier(rr_column_number(row[5]), rr_column_number(row[11]));
+    found->id = row[6];
+    found->client = row[7];
+    found->name = row[8];
+    found->kind = rr_credential_kind(row[9]);
+    found->active = rr_column_number(row[10]) == 1;
+    /* Whoever wrote something else than JSON there meant something that we do not know: refused, not ignored. */
+    if (rr_json_parse(&scopes, row[12], strlen(row[12]), p, NULL) != APR_SUCCESS ||
+        rr_json_kind(scopes) != RR_JSON_ARRAY ||
+        (row[13] && rr_json_parse_object(&found->metadata, row[13], strlen(row[13]), p, NULL) != APR_SUCCESS)) {
+        return rr_err_set(err, RR_ESCHEMA, found->id, "credential %s has scopes or metadata that are no JSON: rrctl check",
+                          found->id);
+    }
+    found->scopes = rr_json_words(p, scopes);
+    *pfound = found;
+    return APR_SUCCESS;
+}
+
+static const rr_key_row_t *key_row(rr_sql_row_t row, apr_pool_t *p)
+{
+    rr_key_row_t *key = apr_pcalloc(p, sizeof(*key));
+
+    key->id = row[0];
+    key->credential = row[1];
+    key->client = row[2];
+    key->name = row[3];
+    key->hint = row[4];
+    key->expires = rr_column_number(row[5]);
+    key->created = rr_column_number(row[6]);
+    key->used = rr_column_number(row[7]);
+    return key;
+}
+
+apr_status_t rr_store_key_add(rr_store_t *store, const rr_key_row_t *row,
+                              const unsigned char digest[RR_KEY_DIGEST_LEN], apr_pool_t *p, rr_err_t *err)
+{
+    const char *hex = rr_sql_hex(p, digest, RR_KEY_DIGEST_LEN);
+    apr_array_header_t *rows;
+    apr_status_t rv = rr_sql_select(&rows, store->sql, RR_SQL_KEY_TAKEN, RR_SQL_VALUES(hex), p, err);
+
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    if (rows->nelts) {
+        return rr_err_set(err, RR_ECONFLICT, "key", "that value is the key of a credential already");
+    }
+    return rr_sql_exec(NULL, store->sql, RR_SQL_KEY_ADD,
+                       RR_SQL_VALUES(row->id, row->credential, hex, row->hint, rr_sql_number(p, row->expires),
+                                     rr_sql_number(p, row->created)),
+                       p, err);
+}
+
+apr_status_t rr_store_key_get(const rr_key_row_t **prow, rr_store_t *store, const char *client, const char *id,
+                              apr_pool_t *p, rr_err_t *err)
+{
+    apr_array_header_t *rows;
+    apr_status_t rv;
+
+    *prow = NULL;
+    client = client ? client : "";
+    rv = rr_sql_select(&rows, store->sql, RR_SQL_KEY_GET, RR_SQL_VALUES(id, client, client), p, err);
+    if (rv == APR_SUCCESS && !rows->nelts) {
+        return rr_err_set(err, APR_NOTFOUND, "key", "there is no such key");
+    }
+    if (rv == APR_SUCCESS) {
+        *prow = key_row(APR_ARRAY_IDX(rows, 0, rr_sql_row_t), p);
+    }
+    return rv;
+}
+
+apr_status_t rr_store_key_list(apr_array_header_t **prows, rr_store_t *store, const char *client,
+                               const char *credential, const char *after, int limit, apr_pool_t *p, rr_err_t *err)
+{
+    const char *most = rr_sql_number(p, limit);
+    apr_array_header_t *rows;
+    apr_status_t rv;
+    int i;
+
+    rv = credential ? rr_sql_select(&rows, store->sql, RR_SQL_KEY_LIST,
+                                    RR_SQL_VALUES(client, credential, after, most), p, err)
+                    : rr_sql_select(&rows, store->sql, RR_SQL_KEY_LIST_ALL, RR_SQL_VALUES(client, after, most), p, err);
+    *prows = apr_array_make(p, rows->nelts, sizeof(rr_key_row_t *));
+    for (i = 0; i < rows->nelts; i++) {
+        APR_ARRAY_PUSH(*prows, const rr_key_row_t *) = key_row(APR_ARRAY_IDX(rows, i, rr_sql_row_t), p);
+    }
+    return rv;
+}
+
+apr_status_t rr_store_key_delete(rr_store_t *store, const char *client, const char *id, apr_pool_t *p, rr_err_t *err)
+{
+    apr_status_t rv;
+    int changed = 0;
+
+    client = client ? client : "";
+    rv = rr_sql_exec(&changed, store->sql, RR_SQL_KEY_DELETE, RR_SQL_VALUES(id, client, client), p, err);
+    return rv == APR_SUCCESS && !changed ? rr_err_set(err, APR_NOTFOUND, "key", "there is no such key") : rv;
+}
+
+apr_status_t rr_store_key_end_all(rr_store_t *store, const char *credential, apr_time_t end, apr_pool_t *p,
+                                  rr_err_t *err)
+{
+    const char *when = rr_sql_number(p, end);
+
+    return rr_sql_exec(NULL, store->sql, RR_SQL_KEY_END_ALL, RR_SQL_VALUES(when, credential, when), p, err);
+}
+
+apr_status_t rr_store_keys_used(rr_store_t *store, const rr_key_use_t *uses, int count, apr_pool_t *p, rr_err_t *err)
+{
+    apr_status_t rv = rr_store_begin(store, p, err);
+    int i;
+
+    for (i = 0; i < count && rv == APR_SUCCESS; i++) {
+        rv = rr_sql_exec(NULL, store->sql, RR_SQL_KEY_USED,
+                         RR_SQL_VALUES(rr_sql_number(p, uses[i].used), uses[i].key_id), p, err);
+    }
+    if (rv != APR_SUCCESS) {
+        rr_store_rollback(store);
+        return rv;
+    }
+    return rr_store_commit(store, err);
+}

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * rr_store_revocation.c: tokens taken back before their time, by jti, by subject and time, or by signing input.
+ *
+ * The digest is of the signing input, not of the whole token: an ECDSA signature can be changed into another
+ * valid one by anybody.
+ */
+#include "rr_store_int.h"
+
+static apr_status_t read_count(apr_int64_t *pcount, rr_revision_t *revision, apr_status_t rv,
+                               const apr_array_header_t *rows, rr_err_t *err)
+{
+    rr_sql_row_t row;
+
+    *pcount = 0;
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    if (rows->nelts != 1) {
+        return rr_err_set(err, RR_ESCHEMA, "rr_store", "the store has lost its row in rr_store: restore it from a backup");
+    }
+    row = APR_ARRAY_IDX(rows, 0, rr_sql_row_t);
+    *pcount = rr_column_number(row[3]);
+    return rr_column_revision(revision, row, err);
+}
+
+apr_status_t rr_store_revocation_count(apr_int64_t *pcount, rr_revision_t *revision, rr_store_t *store, apr_pool_t *p,
+                                       rr_err_t *err)
+{
+    apr_array_header_t *rows;
+    apr_status_t rv = rr_sql_select(&rows, store->sql, RR_SQL_REVOCATION_COUNT, RR_SQL_NONE, p, err);
+
+    return read_count(pcount, revision, rv, rows, err);
+}
+
+apr_status_t rr_store_token_revoked(rr_revision_t *revision, rr_store_t *store, const rr_token_t *token, apr_pool_t *p,
+                                    rr_err_t *err)
+{
+    apr_array_header_t *rows;
+    apr_int64_t hits = 0;
+    apr_status_t rv;
+
+    rv = rr_sql_select(&rows, store->sql, RR_SQL_REVOCATION_HITS,
+                       RR_SQL_VALUES(rr_sql_hex(p, token->digest, 32), token->issuer, token->jti, token->issuer,
+                                     token->sub, rr_sql_number(p, token->issued)),
+                       p, err);
+    rv = read_count(&hits, revision, rv, rows, err);
+    if (rv == APR_SUCCESS && hits) {
+        return rr_err_set(err, RR_EREVOKED, "token", "the token was revoked");
+    }
+    return rv;
+}
+
+apr_status_t rr_store_revocation_add(rr_store_t *store, const rr_revocation_row_t *row, apr_pool_t *p, rr_err_t *err)
+{
+    return rr_sql_exec(NULL, store->sql, RR_SQL_REVOCATION_ADD,
+                       RR_SQL_VALUES(row->id, row->client, row->issuer, row->jti, row->sub,
+                                     rr_sql_number(p, row->issued_before),
+                                     row->digest ? rr_sql_hex(p, row->digest, 32) : NULL,
+                                     rr_sql_number(p, row->expires), rr_sql_number(p, row->created)),
+                       p, err);
+}
+
+apr_status_t rr_store_revocation_prune(int *pcount, rr_store_t *store, apr_time_t now, apr_pool_t *p, rr_err_t *err)
+{
+    return rr_sql_exec(pcount, store->sql, RR_SQL_REVOCATION_PRUNE, RR_SQL_VALUES(rr_sql_number(p, now)), p, err);
+}
