@@ -18,6 +18,20 @@
 #include <string.h>
 
 static const rrctl_command_t commands[] = {
+    { "init", NULL, cmd_init, "[--owner USER]",
+      "makes a store, its master key where there is none, and the administrator's key, which it prints once" },
+    { "migrate", NULL, cmd_migrate, "", "brings an older store to the schema of this version" },
+    { "check", NULL, cmd_check, "", "looks for damage, half-written rows and secrets that do not open" },
+    { "reseal", NULL, cmd_reseal, "", "seals all secrets again under the first of two master keys" },
+    { "master-key", "create", cmd_master_key_create, "[FILE]", "makes a master key, printed or in a new file of mode 0600" },
+    { "key", "create", cmd_key_create,
+      "NAME [--expires TIME] [--scope S]... [--metadata JSON] [--key VALUE] [--test]",
+      "makes a key for the proxy credential NAME, and that credential if there is none" },
+    { "key", "list", cmd_key_list, "[NAME|ID]", "lists keys, of one credential or of the whole client" },
+    { "key", "show", cmd_key_show, "ID", "shows one key, without its value" },
+    { "key", "revoke", cmd_key_revoke, "ID", "deletes a key: it is refused from the next request on" },
+    { "key", "roll", cmd_key_roll, "NAME|ID [--overlap TIME] [--expires TIME] [--key VALUE] [--test]",
+      "makes a new key and ends the credential's old ones after the overlap, none later than it would have" },
     { "jwt", "keygen", cmd_jwt_keygen, "[--alg RS256] [--crv Ed448] [--kid ID] [--out FILE] [--public-out FILE]",
       "makes a signing key and its public key set" },
     { "jwt", "mint", cmd_jwt_mint,

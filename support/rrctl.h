@@ -63,6 +63,18 @@ apr_getopt_t *rrctl_options(rrctl_t *ctl, int argc, const char *const *argv);
 apr_status_t rrctl_read(const char **ptext, apr_size_t *plen, rrctl_t *ctl, const char *path, apr_size_t max,
                         rr_err_t *err);
 
+int cmd_init(rrctl_t *ctl, int argc, const char *const *argv);
+int cmd_migrate(rrctl_t *ctl, int argc, const char *const *argv);
+int cmd_check(rrctl_t *ctl, int argc, const char *const *argv);
+int cmd_reseal(rrctl_t *ctl, int argc, const char *const *argv);
+int cmd_master_key_create(rrctl_t *ctl, int argc, const char *const *argv);
+
+int cmd_key_create(rrctl_t *ctl, int argc, const char *const *argv);
+int cmd_key_list(rrctl_t *ctl, int argc, const char *const *argv);
+int cmd_key_show(rrctl_t *ctl, int argc, const char *const *argv);
+int cmd_key_revoke(rrctl_t *ctl, int argc, const char *const *argv);
+int cmd_key_roll(rrctl_t *ctl, int argc, const char *const *argv);
+
 int cmd_jwt_keygen(rrctl_t *ctl, int argc, const char *const *argv);
 int cmd_jwt_mint(rrctl_t *ctl, int argc, const char *const *argv);
 int cmd_jwt_decode(rrctl_t *ctl, int argc, const char *const *argv);
