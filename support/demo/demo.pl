@@ -22,7 +22,7 @@ use IO::Socket::INET;
 use RR::Httpd;
 use RR::KeyServer;
 use RR::Upstream;
-use RR::Util qw(root build place give_away free_port slurp spew run json_data);
+use RR::Util qw(root build place server_user free_port slurp spew run json_data);
 
 my $audience = 'mod_rr-demo';
 my $scopes = 'orders:read profile';
@@ -120,9 +120,9 @@ sub start
         vars => { STORE => "$dir/state/rr.db", ISSUER => $issuer->issuer, AUDIENCE => $audience,
                   UPSTREAM => $upstream->url });
     my $store = "sqlite3:$dir/state/rr.db";
-    rrctl('--store', $store, 'init') unless -f "$dir/state/rr.db";
+    my $user = server_user();
+    rrctl('--store', $store, 'init', $user ? ('--owner', $user->{name}) : ()) unless -f "$dir/state/rr.db";
     my $key = $before->{RR_KEY} || new_key($store);
-    give_away(grep { -e } map { "$dir/state/rr.db$_" } '', '-wal', '-shm');
     $httpd->file('htdocs/health.json', qq({"status":"ok"}\n));
 
     # ---- gateway ----

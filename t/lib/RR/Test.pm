@@ -35,7 +35,7 @@ use Exporter qw(import);
 use File::Path qw(make_path remove_tree);
 use RR::Client;
 use RR::Httpd;
-use RR::Util qw(root build place give_away slurp spew wait_for json_data json_text run random_word);
+use RR::Util qw(root build place give_away server_user slurp spew wait_for json_data json_text run random_word);
 use Test::More;
 
 our @EXPORT = (@Test::More::EXPORT, qw(httpd cases check expect_log allow_log secret canary rrctl rrctl_program store
@@ -263,9 +263,9 @@ sub store
     my $store = bless { path => "$place/rr.db" }, 'RR::Test::Store';
 
     give_away($place);
-    my $got = $store->rrctl('init');
-    BAIL_OUT("rrctl init: $got->{err}") if $got->{exit};
-    $store->give_away;
+    my $user = server_user();
+    my $got = $store->rrctl('init', $user ? ('--owner', $user->{name}) : ());
+    die "rrctl init: $got->{err}" if $got->{exit};
     return $store;
 }
 
@@ -358,13 +358,6 @@ sub rrctl
     my @opt = ref $_[0] eq 'HASH' ? (shift) : ();
     my $got = RR::Test::rrctl(@opt, '--store', $self->name, @_);
     return $got;
-}
-
-# The database's files for httpd's children; the master key stays root's.
-sub give_away
-{
-    my ($self) = @_;
-    RR::Util::give_away(grep { -e } map { "$self->{path}$_" } '', '-wal', '-shm');
 }
 
 # A credential's key: { id, key, credentialId }; a secret from now on.
