@@ -26,6 +26,7 @@
 #define RR_MAX_JWKS_KEYS 64          /* keys used of one set */
 #define RR_MAX_KEYS_TRIED 8          /* keys tried for a token without kid */
 #define RR_MIN_RSA_BITS 2048         /* weaker RSA keys are not loaded (RFC 7518, 3.3) */
+#define RR_MAX_RSA_BITS 8192         /* longer ones neither: a verification costs their square */
 #define RR_MAX_SECRET 16384          /* a stored or configured secret */
 #define RR_MAX_SOURCES 8             /* places one kind of credential is read from */
 #define RR_MAX_PROVIDERS 8           /* providers one composite asks */

@@ -55,8 +55,9 @@ typedef struct rr_jwk_t rr_jwk_t;   /* one private (or symmetric) key that signs
  * Loads a key set.
  *
  * Keys that cannot verify for us (another use, key_ops without verify, an
- * unknown kty or crv, a weak or malformed key) are left out, not fatal: issuers
- * add such keys at any time. "oct" keys are left out unless symmetric is set.
+ * unknown kty or crv, a weak or malformed key, one published with its private
+ * part) are left out, not fatal: issuers add such keys at any time. With
+ * symmetric set only "oct" keys are taken, else none of them.
  *
  * Ownership: *pset lives in p, OpenSSL objects freed with it.
  * Errors:    RR_EINVAL: not a key set, or no usable key, with the reason for the first key left out.
@@ -77,6 +78,9 @@ int rr_jwks_count(const rr_jwks_t *set);
 
 /** True if a key of that id is in the set; kid need not be NUL-terminated. */
 int rr_jwks_has_kid(const rr_jwks_t *set, const char *kid, apr_size_t len);
+
+/** Ids of the set's keys as "a b -", for messages; "-" is a key without one. */
+const char *rr_jwks_kids(apr_pool_t *p, const rr_jwks_t *set);
 
 /* ---- tokens ---- */
 typedef struct rr_jws_t {
@@ -114,8 +118,9 @@ int rr_jws_has_shape(const char *text, apr_size_t len);
 apr_status_t rr_jws_parse(rr_jws_t **pjws, const char *token, apr_size_t len, apr_pool_t *p, rr_err_t *err);
 
 /**
- * Verifies the signature with the set's key of the token's kid or, without kid,
- * with each key that fits, up to RR_MAX_KEYS_TRIED.
+ * Verifies the signature with the set's keys of the token's kid, with those that
+ * have no id where none is of that kid, or, for a token without kid, with each
+ * that fits; always RR_MAX_KEYS_TRIED at most.
  *
  * algs is the policy's mask; the token's alg has to be in it *and* in what the key allows.
  *
@@ -154,7 +159,7 @@ apr_status_t rr_claims_check(const rr_json_t *claims, const rr_claims_policy_t *
 /**
  * Makes a fresh private key for alg (RSA 2048, the curve of an ES algorithm,
  * Ed25519 or, with crv "Ed448", Ed448; HS: hash-long random bytes).
- * kid NULL: the RFC 7638 thumbprint.
+ * kid NULL: the RFC 7638 thumbprint; none for HS, whose secret it would help to guess.
  */
 apr_status_t rr_jwk_generate(rr_jwk_t **pkey, rr_alg_e alg, const char *crv, const char *kid, apr_pool_t *p,
                              rr_err_t *err);
@@ -164,7 +169,7 @@ apr_status_t rr_jwk_load_private(rr_jwk_t **pkey, const char *text, apr_size_t l
                                  apr_pool_t *p, rr_err_t *err);
 
 rr_alg_e rr_jwk_alg(const rr_jwk_t *key);
-const char *rr_jwk_kid(const rr_jwk_t *key);
+const char *rr_jwk_kid(const rr_jwk_t *key); /* NULL: none, HS only */
 
 /** The key as a JWK; with its private members only if asked. */
 apr_status_t rr_jwk_print(const char **ptext, const rr_jwk_t *key, int with_private, apr_pool_t *p, rr_err_t *err);

@@ -372,5 +372,6 @@ int main(void)
     reads();
     quotes();
     words();
+    apr_pool_destroy(pool);
     return tap_end();
 }
