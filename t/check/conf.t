@@ -29,7 +29,8 @@ sub judge
     return $server->configtest;
 }
 
-is(judge('', @all)->{exit}, 0, 'nothing configured is a good configuration');
+my $empty = judge('', @all);
+is($empty->{exit}, 0, 'nothing configured is a good configuration') or diag($empty->{err});
 
 if (-f 'conf/rr.conf') {
     my $got = judge('Include ' . root() . "/conf/rr.conf\n", @all);
