@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * jwt.h: what the files of mod_rr_jwt know of one another.
+ */
+#ifndef RR_JWT_H
+#define RR_JWT_H
+
+#include "rr_glue.h"
+#include "rr_jose.h"
+
+#include <http_config.h>
+
+#define JWT_METHOD "jwt"
+
+extern module AP_MODULE_DECLARE_DATA rr_jwt_module;
+
+typedef struct jwt_keyset_t jwt_keyset_t; /* a key set that is fetched; one for all children */
+
+/* One RRJwtIssuer line. Constant once check_config has completed it. */
+typedef struct jwt_issuer_t {
+    const char *name;
+    const char *place;         /* FILE:LINE, for messages */
+    const char *jwks_url;      /* NULL: jwks_file, secret_file or, without those, discovery */
+    const char *jwks_file;     /* NULL: not from a file */
+    const char *secret_file;   /* NULL: no symmetric key */
+    const char *scope_claim;   /* CLAIM-PATH; NULL: scope, then scp */
+    unsigned int algs;         /* mask of rr_alg_e */
+    rr_claims_policy_t policy; /* policy.issuer is the iss */
+    int any_audience;          /* the operator wrote audience=any */
+    const rr_jwks_t *fixed;    /* keys of a file; NULL: keyset has them */
+    jwt_keyset_t *keyset;      /* NULL: fixed has them */
+} jwt_issuer_t;
+
+/* Settings of a server; those of the table count on the main server only. */
+typedef struct jwt_server_t {
+    apr_array_header_t *issuers;   /* jwt_issuer_t *; a virtual host's follow the main server's */
+    apr_interval_time_t interval;  /* RRJwksInterval */
+    apr_interval_time_t max_stale; /* RRJwksMaxStale */
+    const char *ca_file;           /* RRFetchCAFile; NULL: the system's */
+    const char *state_dir;         /* RRJwtStateDir; NULL: rr-jwks below httpd's runtime directory */
+} jwt_server_t;
+
+typedef struct jwt_dir_t {
+    rr_sources_t sources;
+} jwt_dir_t;
+
+/* ---- jwt_issuer.c ---- */
+
+/** Setter of RRJwtIssuer. */
+const char *jwt_issuer_set(cmd_parms *cmd, void *unused, int argc, char *const argv[]);
+
+/** The issuer of that iss or, by_name, of that NAME; NULL. */
+const jwt_issuer_t *jwt_issuer_find(const jwt_server_t *conf, const char *text, int by_name);
+
+/**
+ * Judges the issuers of one server together, loads the keys of files and names the key sets to fetch.
+ *
+ * Errors: RR_EINVAL; err->text is the sentence for the operator.
+ */
+apr_status_t jwt_issuers_check(jwt_server_t *conf, apr_pool_t *pconf, apr_pool_t *ptemp, rr_err_t *err);
+
+/* ---- jwt_keyset.c ---- */
+
+typedef struct jwt_keyset_settings_t {
+    apr_interval_time_t interval;  /* between forced fetches of one set */
+    apr_interval_time_t max_stale; /* age past which a set is not used */
+    const char *ca_file;           /* NULL: the system's */
+    const char *state_dir;         /* where sets are kept */
+} jwt_keyset_settings_t;
+
+/** Forgets all key sets: configuration is read anew. */
+void jwt_keysets_reset(apr_pool_t *pconf);
+
+/** The key set of that issuer and address; jwks_url NULL: to be discovered. One for all who name the same. */
+jwt_keyset_t *jwt_keyset_add(const char *issuer, const char *jwks_url, apr_pool_t *pconf);
+
+/** Key sets added. */
+int jwt_keysets_count(void);
+
+/** Makes what the children share, takes up the sets kept from before, registers the watchdog. OK, or logged and !OK. */
+int jwt_keysets_open(const jwt_keyset_settings_t *settings, apr_pool_t *pconf, apr_pool_t *ptemp, server_rec *s);
+
+/**
+ * Verifies the signature with the set, fetching or awaiting a fresh one where that is allowed and may help.
+ *
+ * Threads: any; waits for an answer of the issuer only where the set has no key for the token.
+ * Errors:  as rr_jws_verify; RR_EUNAVAIL: there is no usable set.
+ */
+apr_status_t jwt_keyset_verify(jwt_keyset_t *keyset, const rr_jws_t *jws, unsigned int algs, rr_err_t *err);
+
+/* ---- jwt_download.c: a key set as it was fetched, and the file that keeps it ---- */
+
+typedef struct jwt_download_t {
+    const char *text;            /* the JWKS, NUL-terminated */
+    apr_size_t len;
+    const char *jwks_url;        /* where it came from */
+    apr_time_t discovered;       /* when jwks_url was learned; 0: it is configured */
+    apr_time_t fetched;          /* when the fetch began */
+    apr_interval_time_t max_age; /* said by the issuer; -1: nothing */
+} jwt_download_t;
+
+/**
+ * Fetches the key set of issuer. jwks_url NULL: found by discovery.
+ *
+ * Units:  deadline is absolute; the whole work ends by then.
+ * Errors: RR_EUNAVAIL, RR_EINVAL (an answer that is not what it should be), RR_EDENIED (another issuer's document).
+ */
+apr_status_t jwt_download(jwt_download_t *download, const char *issuer, const char *jwks_url, const char *ca_file,
+                          apr_time_t deadline, apr_pool_t *p, rr_err_t *err);
+
+/** The path of the file that keeps the set of issuer and jwks_url (NULL: discovered) in dir. */
+const char *jwt_state_path(apr_pool_t *p, const char *dir, const char *issuer, const char *jwks_url);
+
+/** APR_ENOENT: none is kept. RR_EINVAL: not a file of ours for that issuer and address. */
+apr_status_t jwt_state_read(jwt_download_t *download, const char *path, const char *issuer, const char *jwks_url,
+                            apr_pool_t *p, rr_err_t *err);
+
+/** Replaces the file in one step. */
+apr_status_t jwt_state_write(const jwt_download_t *download, const char *path, const char *issuer,
+                             const char *jwks_url, apr_pool_t *p, rr_err_t *err);
+
+/** A whole regular file of at most max bytes, NUL-terminated. */
+apr_status_t jwt_file_read(char **ptext, apr_size_t *plen, const char *path, apr_size_t max, apr_pool_t *p,
+                           rr_err_t *err);
+
+/* ---- jwt_token.c ---- */
+
+/** The provider's authenticate (rr_principal.h). */
+rr_authn_outcome_e jwt_token_judge(request_rec *r, const rr_core_t *core, const jwt_server_t *conf,
+                                   const apr_array_header_t *sources, rr_authn_result_t *result);
+
+/* ---- jwt_require.c ---- */
+
+/** Registers `Require rr-jwt` and `Require rr-claim`. */
+void jwt_require_register(apr_pool_t *p);
+
+/** Forgets the requirements noted so far: configuration is read anew. */
+void jwt_require_reset(apr_pool_t *pconf);
+
+/** Gives the providers the way to core, and judges what was noted: the sentence for the operator, or NULL. */
+const char *jwt_require_check(const rr_core_t *core, apr_pool_t *p);
+
+#endif
