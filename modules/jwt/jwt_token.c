@@ -7,7 +7,7 @@
  * the one issuer that the token names; then revocation. The client learns which
  * part failed and never what was expected; the log has both.
  *
- * Result:  design of the four outcomes: rr_principal.h. Doubt is INVALID, what
+ * Result:  one of the four outcomes of rr_principal.h. Doubt is INVALID, what
  *          cannot be judged now is UNAVAILABLE.
  * Spec:    RFC 7519; RFC 8725; RFC 9068, 4.
  */
@@ -77,29 +77,29 @@ static rr_authn_outcome_e find_issuer(token_t *token, const jwt_server_t *conf)
     return RR_AUTHN_VERIFIED;
 }
 
+static const char *sub_claim_of(const token_t *token)
+{
+    return token->issuer->policy.sub_claim ? token->issuer->policy.sub_claim : "sub";
+}
+
 static rr_authn_outcome_e check_claims(token_t *token)
 {
-    const rr_claims_policy_t *policy = &token->issuer->policy;
-    apr_pool_t *p = token->r->pool;
     rr_err_t err = RR_ERR_INIT;
-    const char *sub;
-    apr_status_t rv = rr_claims_check(token->claims, policy, token->r->request_time, &err);
+    const char *claim;
+    apr_status_t rv = rr_claims_check(token->claims, &token->issuer->policy, token->r->request_time, &err);
 
+    if (rv == APR_SUCCESS) {
+        return RR_AUTHN_VERIFIED;
+    }
     if (rv == RR_EEXPIRED) {
         return refuse(token, "expired", "The token has expired (exp).", rr_err_text(&err));
     }
-    if (rv != APR_SUCCESS) {
-        return refuse(token, apr_psprintf(p, "bad_%s", err.where[0] ? err.where : "claim"),
-                      apr_psprintf(p, "The token's %s is not accepted.", err.where[0] ? err.where : "claims"),
-                      rr_err_text(&err));
+    if (strcmp(err.where, sub_claim_of(token)) == 0) { /* which claim that is, is our configuration */
+        return refuse(token, "bad_sub", "The token names no subject (sub).", rr_err_text(&err));
     }
-    sub = rr_json_string(rr_json_at(token->claims, policy->sub_claim ? policy->sub_claim : "sub"));
-    if (!sub || !*sub) {
-        return refuse(token, "bad_sub", "The token names no subject (sub).",
-                      apr_psprintf(p, "%s is missing, empty or no string",
-                                   policy->sub_claim ? policy->sub_claim : "sub"));
-    }
-    return RR_AUTHN_VERIFIED;
+    claim = err.where[0] ? err.where : "claims";
+    return refuse(token, apr_pstrcat(token->r->pool, "bad_", claim, NULL),
+                  apr_pstrcat(token->r->pool, "The token's ", claim, " is not accepted.", NULL), rr_err_text(&err));
 }
 
 static rr_authn_outcome_e check_signature(token_t *token)
@@ -184,7 +184,6 @@ static const apr_array_header_t *scopes_of(const token_t *token)
 
 static rr_authn_outcome_e judge(token_t *token, const jwt_server_t *conf, const char *text, apr_size_t len)
 {
-    const rr_claims_policy_t *policy;
     rr_identity_t *identity;
     const char *sub;
     rr_authn_outcome_e outcome = parse(token, text, len);
@@ -201,8 +200,7 @@ static rr_authn_outcome_e judge(token_t *token, const jwt_server_t *conf, const 
     if (outcome != RR_AUTHN_VERIFIED) {
         return outcome;
     }
-    policy = &token->issuer->policy;
-    sub = rr_json_string(rr_json_at(token->claims, policy->sub_claim ? policy->sub_claim : "sub"));
+    sub = rr_json_string(rr_json_at(token->claims, sub_claim_of(token)));
     outcome = check_revoked(token, sub);
     if (outcome != RR_AUTHN_VERIFIED) {
         return outcome;
@@ -212,7 +210,7 @@ static rr_authn_outcome_e judge(token_t *token, const jwt_server_t *conf, const 
     identity->sub = sub;
     identity->data = token->claims;
     identity->scopes = scopes_of(token);
-    identity->issuer = policy->issuer;
+    identity->issuer = token->issuer->policy.issuer;
     identity->issuer_name = token->issuer->name;
     identity->expires = time_of(token, "exp");
     token->result->identity = identity;

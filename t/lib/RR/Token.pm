@@ -66,6 +66,7 @@ sub jwk
     my ($self, %more) = @_;
     my $jwk = $self->{secret} ? { kty => 'oct', k => encode_base64url($self->{secret}) }
                               : { %{ $self->{pk}->export_key_jwk('public', 1) } };
+    $jwk->{crv} = 'secp256k1' if ($jwk->{crv} || '') eq 'P-256K'; # CryptX has a draft's name (RFC 8812, 3.1)
     my %all = (%$jwk, kid => $self->{kid}, alg => $self->{alg}, use => 'sig', %more);
     delete $all{$_} for grep { !defined $all{$_} } keys %all;
     return \%all;
