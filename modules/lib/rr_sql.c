@@ -123,6 +123,24 @@ static const struct {
                              "SELECT id FROM rr_proxy WHERE NOT EXISTS (SELECT 1 FROM rr_proxy_credential x WHERE "
                              "x.proxy = rr_proxy.id)",
                              NULL, 0, 1 },
+    /* Not every proxy credential: there may be one for each of very many keys. */
+    [RR_SQL_SNAPSHOT_PARTIES] = { "rr_snapshot_parties",
+                                  "SELECT " CREDENTIAL_COLUMNS " FROM rr_credential WHERE type = 'target' OR id IN "
+                                  "(SELECT credential FROM rr_proxy_credential)",
+                                  NULL, 0, 16 },
+    [RR_SQL_SNAPSHOT_TARGETS] = { "rr_snapshot_targets",
+                                  "SELECT id, client, name, base_url, default_effect FROM rr_target", NULL, 0, 5 },
+    [RR_SQL_SNAPSHOT_PROXIES] = { "rr_snapshot_proxies",
+                                  "SELECT id, client, name, alias, credential_mode, target, target_credential, "
+                                  "default_effect, active, identity_headers, forward_headers FROM rr_proxy",
+                                  NULL, 0, 11 },
+    [RR_SQL_SNAPSHOT_PROXY_CREDENTIALS] = { "rr_snapshot_proxy_credentials",
+                                            "SELECT proxy, credential FROM rr_proxy_credential ORDER BY proxy, place",
+                                            NULL, 0, 2 },
+    [RR_SQL_SNAPSHOT_RULES] = { "rr_snapshot_rules",
+                                "SELECT id, proxy, credential, target, body FROM rr_rule ORDER BY id", NULL, 0, 5 },
+    [RR_SQL_SNAPSHOT_FILTERS] = { "rr_snapshot_filters",
+                                  "SELECT id, proxy, credential, target, body FROM rr_filter ORDER BY id", NULL, 0, 5 },
 };
 
 struct rr_sql_t {

@@ -63,7 +63,7 @@ const char *rr_credential_context(apr_pool_t *p, const char *id)
     return apr_pstrcat(p, "credential/", id, NULL);
 }
 
-static const rr_credential_row_t *credential_row(rr_sql_row_t row, apr_pool_t *p)
+const rr_credential_row_t *rr_credential_row(rr_sql_row_t row, apr_pool_t *p)
 {
     rr_credential_row_t *credential = apr_pcalloc(p, sizeof(*credential));
 
@@ -94,7 +94,7 @@ static apr_status_t one_row(const rr_credential_row_t **prow, apr_status_t rv, c
         return rr_err_set(err, APR_NOTFOUND, "credential", "there is no such credential");
     }
     if (rv == APR_SUCCESS) {
-        *prow = credential_row(APR_ARRAY_IDX(rows, 0, rr_sql_row_t), p);
+        *prow = rr_credential_row(APR_ARRAY_IDX(rows, 0, rr_sql_row_t), p);
     }
     return rv;
 }

@@ -18,4 +18,7 @@ apr_int64_t rr_column_number(const char *column);
 /** Reads version, store and n from a row's first three columns; RR_ESCHEMA if the version is not ours. */
 apr_status_t rr_column_revision(rr_revision_t *revision, rr_sql_row_t row, rr_err_t *err);
 
+/** The credential in a row of CREDENTIAL_COLUMNS; texts are the row's. */
+const rr_credential_row_t *rr_credential_row(rr_sql_row_t row, apr_pool_t *p);
+
 #endif

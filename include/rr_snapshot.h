@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * rr_snapshot.h: the compiled, immutable picture of one revision of the store:
+ * proxies, and what they are made of.
+ *
+ * Keys are not in it: there may be very many, and each is found by its digest
+ * (rr_store_key_find). A row that cannot be used (a secret that does not open,
+ * JSON that does not parse, something missing) closes what depends on it, in
+ * words, and nothing else.
+ */
+#ifndef RR_SNAPSHOT_H
+#define RR_SNAPSHOT_H
+
+#include "rr_store.h"
+
+typedef struct rr_snapshot_t rr_snapshot_t; /* any thread may read it as long as its pool lives */
+
+/* A rule or filter as stored. */
+typedef struct rr_attached_t {
+    const char *id;
+    const char *body; /* JSON, normalised when it was written */
+} rr_attached_t;
+
+/* A credential that a proxy names, or any target credential. */
+typedef struct rr_party_t {
+    const char *id, *client, *name;
+    rr_credential_kind_e kind;
+    int active;
+    apr_time_t expires;               /* microseconds since the epoch; 0: none */
+    const apr_array_header_t *scopes; /* const char *; never NULL */
+    const rr_json_t *metadata;        /* an object, or NULL */
+    const rr_json_t *params;          /* what of credentialSecret is not secret: an object, or NULL */
+    const rr_json_t *origins;         /* an array, or NULL: not bound yet */
+    const rr_secret_t *secret;        /* opened; NULL: it has none, or closed */
+    const char *default_effect;       /* "allow", "deny", or NULL */
+    const char *closed;               /* why it cannot be used; NULL: it can */
+    apr_array_header_t *rules, *filters; /* rr_attached_t; never NULL */
+} rr_party_t;
+
+typedef struct rr_target_t {
+    const char *id, *client, *name;
+    const char *base_url;
+    const char *default_effect;          /* "allow", "deny", or NULL */
+    apr_array_header_t *rules, *filters; /* rr_attached_t; never NULL */
+} rr_target_t;
+
+typedef struct rr_proxy_t {
+    const char *id, *client, *name;
+    const char *alias;                     /* NULL: none */
+    int active;
+    int all;                               /* every credential is needed, else any one */
+    const apr_array_header_t *credentials; /* const rr_party_t *, in order; NULL elements were deleted: they match nobody */
+    const rr_target_t *target;
+    const rr_party_t *target_credential;   /* NULL: none */
+    const char *default_effect;            /* "allow" or "deny" */
+    const rr_json_t *identity_headers;     /* an object, or NULL */
+    const rr_json_t *forward_headers;      /* an array, or NULL */
+    const char *closed;                    /* why it cannot be used; NULL: it can */
+    apr_array_header_t *rules, *filters;   /* rr_attached_t; never NULL */
+} rr_proxy_t;
+
+/**
+ * Reads everything in one transaction, so that all of it belongs to one revision.
+ *
+ * Ownership: *psnapshot and all it leads to lives in p; secrets are wiped with p. ptemp is scratch.
+ * Threads:   the store's connection for one transaction.
+ * Errors:    RR_EUNAVAIL, RR_ESCHEMA; *psnapshot is then NULL.
+ */
+apr_status_t rr_snapshot_read(const rr_snapshot_t **psnapshot, rr_store_t *store, const rr_keyring_t *ring,
+                              apr_pool_t *p, apr_pool_t *ptemp, rr_err_t *err);
+
+const rr_revision_t *rr_snapshot_revision(const rr_snapshot_t *snapshot);
+
+/** The proxy of that id, else of that alias, else named CLIENT/NAME; NULL: none. */
+const rr_proxy_t *rr_snapshot_proxy(const rr_snapshot_t *snapshot, const char *name);
+
+/** The target credential named CLIENT/NAME; NULL: none. */
+const rr_party_t *rr_snapshot_target_credential(const rr_snapshot_t *snapshot, const char *name);
+
+/** The credential of that id if a proxy names it or it is a target credential; NULL: none. */
+const rr_party_t *rr_snapshot_party(const rr_snapshot_t *snapshot, const char *id);
+
+/** Calls visit for every credential that is closed, so that each can be named in the log once. */
+void rr_snapshot_closed(const rr_snapshot_t *snapshot, void (*visit)(void *baton, const char *name, const char *why),
+                        void *baton);
+
+#endif
