@@ -35,11 +35,13 @@ static const rrctl_command_t commands[] = {
     { "jwt", "keygen", cmd_jwt_keygen, "[--alg RS256] [--crv Ed448] [--kid ID] [--out FILE] [--public-out FILE]",
       "makes a signing key and its public key set" },
     { "jwt", "mint", cmd_jwt_mint,
-      "--key FILE [--iss ISS] [--sub SUB] [--aud AUD]... [--ttl 1h] [--claim NAME=VALUE]... [--scope \"a b\"]",
+      "--key FILE [--iss ISS] [--sub SUB] [--aud AUD]... [--ttl 1h] [--scope \"a b\"] [--claim NAME=JSON|TEXT]... [--iat TIME] "
+      "[--nbf TIME] [--no-exp] [--typ JWT] [--alg ALG] [--kid ID]",
       "signs a token for development and tests" },
     { "jwt", "decode", cmd_jwt_decode, "TOKEN|-", "shows a token's header and claims, without verifying it" },
     { "jwt", "verify", cmd_jwt_verify,
-      "TOKEN|- --jwks FILE|--secret FILE [--issuer ISS] [--audience AUD]... [--leeway 60s] [--algorithms \"RS256 ...\"]",
+      "TOKEN|- --jwks FILE|URL | --secret FILE [--issuer ISS] [--audience AUD]... [--leeway 60s] [--algorithms \"RS256 ...\"] "
+      "[--max-lifetime TIME] [--sub-claim PATH]",
       "verifies a token, or says in one sentence why it is refused" },
     { NULL }
 };

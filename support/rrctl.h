@@ -3,7 +3,7 @@
  * rrctl.h: what every command of rrctl is given, and how it answers.
  *
  * A command is a row of the table in rrctl.c and a function here: it reads its
- * own options with apr_getopt_long, prints results to ctl->out and one sentence
+ * own options, prints results to ctl->out and one sentence
  * about a failure to ctl->err, and returns an RRCTL_* exit code.
  */
 #ifndef RRCTL_H
