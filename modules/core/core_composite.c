@@ -169,6 +169,11 @@ static void decide(request_rec *r, core_decision_t *decision)
     }
 }
 
+static int is_somebody(const rr_identity_t *identity)
+{
+    return identity && identity->sub && *identity->sub;
+}
+
 const core_decision_t *core_authenticate(request_rec *r)
 {
     core_decision_t *decision = &core_request(r)->decision;
@@ -192,7 +197,7 @@ const core_decision_t *core_authenticate(request_rec *r)
 
         result->outcome = RR_AUTHN_ABSENT;
         result->outcome = provider->table->authenticate(r, result);
-        if (result->outcome == RR_AUTHN_VERIFIED && !result->identity) {
+        if (result->outcome == RR_AUTHN_VERIFIED && !is_somebody(result->identity)) {
             result->outcome = RR_AUTHN_INVALID; /* a provider's mistake is not an admission */
         }
         if (result->outcome == RR_AUTHN_INVALID || result->outcome == RR_AUTHN_UNAVAILABLE) {

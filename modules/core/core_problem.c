@@ -65,7 +65,8 @@ void core_challenge(request_rec *r, const apr_array_header_t *providers, const c
     apr_array_header_t *schemes = apr_array_make(r->pool, 2, sizeof(const char *));
     int i, k;
 
-    parameters = apr_pstrcat(r->pool, " realm=", quoted(r->pool, realm ? realm : "api"), error ? ", error=\"" : "",
+    /* mod_authn_core has made a quoted-string's inside of AuthName already. */
+    parameters = apr_pstrcat(r->pool, " realm=\"", realm ? realm : "api", "\"", error ? ", error=\"" : "",
                              error ? error : "", error ? "\"" : "", NULL);
     if (detail) {
         parameters = apr_pstrcat(r->pool, parameters, ", error_description=", quoted(r->pool, detail), NULL);
