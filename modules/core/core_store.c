@@ -30,3 +30,10 @@ apr_status_t core_store_token_revoked(request_rec *r, const char *issuer, const 
     (void)r, (void)issuer, (void)jti, (void)sub, (void)iat, (void)digest, (void)err;
     return APR_SUCCESS;
 }
+
+const rr_snapshot_t *core_store_snapshot(request_rec *r, rr_err_t *err)
+{
+    (void)r;
+    rr_err_set(err, RR_EUNAVAIL, NULL, "no store is configured");
+    return NULL;
+}
