@@ -110,6 +110,9 @@ void rr_store_close(rr_store_t *store);
 /** True once a statement failed: close it, its state is unknown. */
 int rr_store_is_broken(const rr_store_t *store);
 
+/** True for a sqlite3 store in WAL mode, which cannot change while this connection is open. */
+int rr_store_has_wal(rr_store_t *store, apr_pool_t *p);
+
 /**
  * Makes the schema, the store's id, a pepper sealed by ring, and the client `default`.
  *
@@ -161,7 +164,7 @@ apr_status_t rr_store_reseal(int *pcount, rr_store_t *store, const rr_keyring_t 
  * and the revision it was read at, in one statement.
  *
  * Ownership: *pfound lives in p.
- * Errors:    APR_NOTFOUND, *revision being set; RR_ESCHEMA.
+ * Errors:    APR_NOTFOUND, *revision being set; RR_ESCHEMA; RR_EINVAL: the row is not as we write it, err names it.
  */
 apr_status_t rr_store_key_find(const rr_credential_t **pfound, rr_revision_t *revision, rr_store_t *store,
                                const unsigned char digest[RR_KEY_DIGEST_LEN], apr_pool_t *p, rr_err_t *err);
@@ -175,9 +178,9 @@ typedef struct rr_token_t {
     const unsigned char *digest;  /* SHA-256 of the signing input: 32 bytes */
 } rr_token_t;
 
-/** How many revocations are kept, and the revision of that; none means that no token need be looked up. */
-apr_status_t rr_store_revocation_count(apr_int64_t *pcount, rr_revision_t *revision, rr_store_t *store, apr_pool_t *p,
-                                       rr_err_t *err);
+/** Whether any revocation is kept, and the revision of that answer: where there is none, no token need be looked up. */
+apr_status_t rr_store_revocation_any(int *pany, rr_revision_t *revision, rr_store_t *store, apr_pool_t *p,
+                                     rr_err_t *err);
 
 /** APR_SUCCESS: not revoked. RR_EREVOKED. *revision is what was read. */
 apr_status_t rr_store_token_revoked(rr_revision_t *revision, rr_store_t *store, const rr_token_t *token, apr_pool_t *p,

@@ -81,14 +81,22 @@ static rr_authn_outcome_e authenticate(request_rec *r, rr_authn_result_t *result
     return jwt_token_judge(r, core, ap_get_module_config(r->server->module_config, &rr_jwt_module), sources(r), result);
 }
 
-static void schemes(request_rec *r, apr_array_header_t *names)
+static const char *scheme(request_rec *r)
 {
-    const char *scheme = rr_glue_sources_scheme(sources(r));
+    const apr_array_header_t *list = sources(r);
+    int i;
 
-    APR_ARRAY_PUSH(names, const char *) = scheme ? scheme : "Bearer";
+    for (i = 0; i < list->nelts; i++) {
+        const rr_source_t *source = &APR_ARRAY_IDX(list, i, rr_source_t);
+
+        if (source->kind == RR_SOURCE_HEADER && source->scheme && !ap_cstr_casecmp(source->name, "Authorization")) {
+            return source->scheme;
+        }
+    }
+    return "Bearer";
 }
 
-static const rr_authn_provider_t provider = { 20, authenticate, schemes, sources };
+static const rr_authn_provider_t provider = { 20, authenticate, scheme, sources };
 
 /* ---- configuration ---- */
 

@@ -9,7 +9,8 @@
  *          doubt is never an admission.
  * Threads: configuration is read-only after startup; all state is per request.
  */
-#include "keyauth.h"
+#include "rr_glue.h"
+#include "rr_jose.h"
 
 #include <ap_provider.h>
 #include <http_request.h>
@@ -43,23 +44,27 @@ static void *merge_dir(apr_pool_t *p, void *base, void *add)
 
 /* ---- the provider ---- */
 
-/* Configured places, and those that the route's proxy reads its own credentials from. */
 static const apr_array_header_t *sources(request_rec *r)
 {
     const keyauth_dir_t *dir = ap_get_module_config(r->per_dir_config, &rr_keyauth_module);
 
-    return keyauth_route_sources(r->pool, dir->sources.list ? dir->sources.list : default_sources, core->proxy_get(r));
+    return dir->sources.list ? dir->sources.list : default_sources;
 }
 
 /* Bearer where Authorization is read at all (RFC 6750 is how keys are mostly sent), else a scheme that names a key. */
-static void schemes(request_rec *r, apr_array_header_t *names)
+static const char *scheme(request_rec *r)
 {
-    const char *scheme = rr_glue_sources_scheme(sources(r));
+    const apr_array_header_t *places = sources(r);
+    int i;
 
-    APR_ARRAY_PUSH(names, const char *) = scheme ? scheme : "ApiKey";
-    if (rr_proxy_accepts(core->proxy_get(r), RR_CREDENTIAL_BASIC)) {
-        APR_ARRAY_PUSH(names, const char *) = "Basic";
+    for (i = 0; i < places->nelts; i++) {
+        const rr_source_t *source = &APR_ARRAY_IDX(places, i, rr_source_t);
+
+        if (source->kind == RR_SOURCE_HEADER && !apr_cstr_casecmp(source->name, "Authorization")) {
+            return source->scheme ? source->scheme : "Bearer";
+        }
     }
+    return "ApiKey";
 }
 
 /* A subject of metadata's userId, else CLIENT/NAME. */
@@ -94,7 +99,6 @@ static const rr_identity_t *make_identity(apr_pool_t *p, const rr_credential_t *
     rr_identity_t *identity = apr_pcalloc(p, sizeof(*identity));
 
     identity->method = "key";
-    identity->kind = found->kind;
     identity->sub = subject_of(p, found);
     identity->data = found->metadata;
     identity->scopes = scopes_of(p, found);
@@ -107,92 +111,83 @@ static const rr_identity_t *make_identity(apr_pool_t *p, const rr_credential_t *
     return identity;
 }
 
-static rr_authn_outcome_e refuse(rr_authn_result_t *result, const char *reason, const char *detail)
+/* The credentials that are ours to judge: in Authorization, what has a token's shape is not. */
+static const rr_presented_t *choose(const apr_array_header_t *presented, rr_authn_result_t *result)
 {
-    result->reason = reason;
-    result->detail = detail;
-    return RR_AUTHN_INVALID;
-}
-
-/* A found credential becomes an identity; two different ones of a kind are one too many. */
-static rr_authn_outcome_e let_in(request_rec *r, const rr_credential_t *found, rr_authn_result_t *result)
-{
+    const rr_presented_t *chosen = NULL;
     int i;
 
-    for (i = 0; i < result->count; i++) {
-        if (result->identities[i]->kind == found->kind) {
-            return refuse(result, "two_credentials", "Two different credentials of one kind were sent.");
+    for (i = 0; i < presented->nelts; i++) {
+        const rr_presented_t *one = &APR_ARRAY_IDX(presented, i, rr_presented_t);
+
+        if (one->in_authorization && rr_jws_has_shape(one->value, one->len)) {
+            result->foreign = 1;
+        }
+        else if (chosen) {
+            result->reason = "two_keys";
+            result->detail = "Two different API keys were sent.";
+            return NULL;
+        }
+        else {
+            chosen = one;
         }
     }
-    if (result->count == RR_MAX_IDENTITIES) {
-        return refuse(result, "too_many", "Too many credentials were sent.");
-    }
-    result->identities[result->count++] = make_identity(r->pool, found);
-    return RR_AUTHN_VERIFIED;
+    return chosen;
 }
 
-/* Looks one presented secret up as each kind that its place allows. */
-static rr_authn_outcome_e judge(request_rec *r, const keyauth_presented_t *one, rr_authn_result_t *result)
+static rr_authn_outcome_e judge(request_rec *r, const rr_presented_t *key, rr_authn_result_t *result)
 {
     const rr_credential_t *found;
     rr_err_t err = RR_ERR_INIT;
-    apr_status_t rv = APR_NOTFOUND;
-    int i;
+    apr_status_t rv;
 
-    if (one->len > RR_MAX_KEY && one->kinds[0] == RR_CREDENTIAL_KEY && !one->kinds[1]) {
-        return refuse(result, "too_long", "The API key is not valid.");
+    if (rr_key_shape(key->value, key->len) == RR_KEY_BROKEN) {
+        result->reason = "checksum";
+        result->detail = "The API key is not valid.";
+        return RR_AUTHN_INVALID;
     }
-    if (one->kinds[0] == RR_CREDENTIAL_KEY && rr_key_shape(one->value, one->len) == RR_KEY_BROKEN) {
-        return refuse(result, "checksum", "The API key is not valid.");
-    }
-    for (i = 0; i < KEYAUTH_MAX_KINDS && one->kinds[i] && APR_STATUS_IS_NOTFOUND(rv); i++) {
-        rr_err_clear(&err);
-        rv = core->credential_find(&found, r, one->kinds[i], one->value, one->len, &err);
-    }
+    rv = core->credential_find(&found, r, RR_CREDENTIAL_KEY, key->value, key->len, &err);
     if (rv == APR_SUCCESS) {
-        return let_in(r, found, result);
+        result->identity = make_identity(r->pool, found);
+        return RR_AUTHN_VERIFIED;
     }
-    if (APR_STATUS_IS_NOTFOUND(rv) && one->kinds[0] == RR_CREDENTIAL_JWT) {
-        result->foreign = 1; /* no static credential, so a token to verify */
-        return RR_AUTHN_ABSENT;
-    }
+    result->reason = APR_STATUS_IS_NOTFOUND(rv) ? "unknown_key" : rr_err_word(rv);
     if (APR_STATUS_IS_NOTFOUND(rv) || rv == RR_EREVOKED) {
-        /* The same words: whether it ever was one is not the caller's business. */
-        return refuse(result, APR_STATUS_IS_NOTFOUND(rv) ? "unknown_key" : "revoked", "The API key is not valid.");
+        result->detail = "The API key is not valid."; /* the same words: whether it ever was is not the caller's business */
+        return RR_AUTHN_INVALID;
     }
     if (rv == RR_EEXPIRED) {
-        return refuse(result, "expired", "The API key has expired.");
+        result->detail = "The API key has expired.";
+        return RR_AUTHN_INVALID;
     }
-    result->reason = rr_err_word(rv);
     return RR_AUTHN_UNAVAILABLE;
 }
 
-/* Every credential that was presented is judged; the worst outcome is the provider's. */
 static rr_authn_outcome_e authenticate(request_rec *r, rr_authn_result_t *result)
 {
     apr_array_header_t *presented;
+    const rr_presented_t *key;
     rr_err_t err = RR_ERR_INIT;
-    int i, unavailable = 0;
 
-    if (keyauth_presented(&presented, r, core, sources(r), &result->foreign, &err) != APR_SUCCESS) {
-        return refuse(result, "malformed", apr_pstrdup(r->pool, rr_err_text(&err)));
+    /* Authorization may hold a token, which is longer than any key; what is too long for a key is then not found. */
+    if (rr_glue_sources_read(&presented, r, core, sources(r), RR_MAX_TOKEN, &err) != APR_SUCCESS) {
+        result->reason = "malformed";
+        result->detail = apr_pstrdup(r->pool, rr_err_text(&err));
+        return RR_AUTHN_INVALID;
     }
-    for (i = 0; i < presented->nelts; i++) {
-        switch (judge(r, &APR_ARRAY_IDX(presented, i, keyauth_presented_t), result)) {
-        case RR_AUTHN_INVALID:
-            return RR_AUTHN_INVALID;
-        case RR_AUTHN_UNAVAILABLE:
-            unavailable = 1;
-            break;
-        case RR_AUTHN_ABSENT:
-        case RR_AUTHN_VERIFIED:
-            break;
-        }
+    key = choose(presented, result);
+    if (!key) {
+        return result->reason ? RR_AUTHN_INVALID : RR_AUTHN_ABSENT;
     }
-    return unavailable ? RR_AUTHN_UNAVAILABLE : result->count ? RR_AUTHN_VERIFIED : RR_AUTHN_ABSENT;
+    if (key->len > RR_MAX_KEY) {
+        result->reason = "too_long";
+        result->detail = "The API key is not valid.";
+        return RR_AUTHN_INVALID;
+    }
+    return judge(r, key, result);
 }
 
-static const rr_authn_provider_t provider = { 10, authenticate, schemes, sources };
+static const rr_authn_provider_t provider = { 10, authenticate, scheme, sources };
 
 /* ---- Require rr-key [client C..] [name C/N..] [scope S..] ---- */
 

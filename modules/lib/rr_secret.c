@@ -78,7 +78,7 @@ const char *rr_secret_redact(apr_pool_t *p, const char *secret, apr_size_t len)
     for (i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++) {
         apr_size_t prefix_len = strlen(prefixes[i]);
 
-        if (len > prefix_len && !strncmp(secret, prefixes[i], prefix_len)) {
+        if (len > prefix_len && !strncmp(secret, prefixes[i], prefix_len)) { /* lint: a public prefix */
             return apr_pstrcat(p, prefixes[i], "...", NULL);
         }
     }

@@ -98,9 +98,10 @@ static const struct {
                                 "INSERT INTO rr_revocation (id, client, issuer, jti, sub, issued_before, digest, expires, "
                                 "created) VALUES (%s, %s, %s, %s, %s, %lld, %s, %lld, %lld)",
                                 NULL, 9, 0 },
-    [RR_SQL_REVOCATION_COUNT] = { "rr_revocation_count",
-                                  "SELECT version, store, n, (SELECT count(*) FROM rr_revocation) FROM rr_store", NULL, 0,
-                                  4 },
+    [RR_SQL_REVOCATION_ANY] = { "rr_revocation_any",
+                                  "SELECT version, store, n, CASE WHEN EXISTS (SELECT 1 FROM rr_revocation) THEN 1 ELSE 0 "
+                                "END FROM rr_store",
+                                NULL, 0, 4 },
     [RR_SQL_REVOCATION_HITS] = { "rr_revocation_hits",
                                  "SELECT version, store, n, "
                                  "(SELECT count(*) FROM rr_revocation WHERE digest = %s) + "

@@ -111,6 +111,19 @@ int rr_store_is_broken(const rr_store_t *store)
     return rr_sql_is_broken(store->sql);
 }
 
+int rr_store_has_wal(rr_store_t *store, apr_pool_t *p)
+{
+    apr_array_header_t *rows;
+    const char *mode;
+
+    if (rr_sql_dialect(store->sql) != RR_SQLITE3 ||
+        rr_sql_ask(&rows, store->sql, "PRAGMA journal_mode", p, NULL) != APR_SUCCESS || rows->nelts != 1) {
+        return 0;
+    }
+    mode = APR_ARRAY_IDX(rows, 0, rr_sql_row_t)[0];
+    return mode && !strcmp(mode, "wal");
+}
+
 static apr_status_t run_step(rr_sql_t *sql, int version, rr_err_t *err)
 {
     const char *const *statement = rr_schema_step(rr_sql_dialect(sql), version);

@@ -2,6 +2,7 @@
 /*
  * rr_store_id.c: ids that we make, and names that people choose: never to be confused.
  */
+#include "rr_json_private.h"
 #include "rr_store.h"
 
 #include <apr_strings.h>
@@ -44,46 +45,19 @@ int rr_id_is(const char *text)
            strspn(text + sizeof(RR_ID_PREFIX) - 1, alphabet) == RR_ID_LEN - (sizeof(RR_ID_PREFIX) - 1);
 }
 
-/* Length of the UTF-8 character at text, 0 if it is none (RFC 3629). */
-static int utf8_length(const unsigned char *text)
-{
-    static const struct {
-        unsigned char first_lo, first_hi, second_lo, second_hi;
-        int len;
-    } forms[] = { { 0x01, 0x7f, 0, 0, 1 },       { 0xc2, 0xdf, 0x80, 0xbf, 2 }, { 0xe0, 0xe0, 0xa0, 0xbf, 3 },
-                  { 0xe1, 0xec, 0x80, 0xbf, 3 }, { 0xed, 0xed, 0x80, 0x9f, 3 }, { 0xee, 0xef, 0x80, 0xbf, 3 },
-                  { 0xf0, 0xf0, 0x90, 0xbf, 4 }, { 0xf1, 0xf3, 0x80, 0xbf, 4 }, { 0xf4, 0xf4, 0x80, 0x8f, 4 } };
-    apr_size_t i;
-    int k;
-
-    for (i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
-        if (text[0] < forms[i].first_lo || text[0] > forms[i].first_hi) {
-            continue;
-        }
-        if (forms[i].len > 1 && (text[1] < forms[i].second_lo || text[1] > forms[i].second_hi)) {
-            return 0;
-        }
-        for (k = 2; k < forms[i].len; k++) {
-            if ((text[k] & 0xc0) != 0x80) {
-                return 0;
-            }
-        }
-        return forms[i].len;
-    }
-    return 0;
-}
-
 /* C0, DEL, and C1 (U+0080 to U+009F). */
-static int is_control(const unsigned char *c)
+static int is_control(const char *c)
 {
-    return c[0] < ' ' || c[0] == 0x7f || (c[0] == 0xc2 && c[1] < 0xa0);
+    const unsigned char *byte = (const unsigned char *)c;
+
+    return byte[0] < ' ' || byte[0] == 0x7f || (byte[0] == 0xc2 && byte[1] < 0xa0);
 }
 
 apr_status_t rr_name_check(const char *text, const char *where, rr_err_t *err)
 {
     apr_size_t len = strlen(text);
-    const unsigned char *c;
-    int step;
+    const char *c;
+    apr_size_t step;
 
     if (len == 0 || len > RR_MAX_NAME) {
         return rr_err_set(err, RR_EINVAL, where, "%s has 1 to %d bytes", where, RR_MAX_NAME);
@@ -94,8 +68,8 @@ apr_status_t rr_name_check(const char *text, const char *where, rr_err_t *err)
     if (text[0] == ' ' || text[len - 1] == ' ') {
         return rr_err_set(err, RR_EINVAL, where, "%s must not begin or end with a blank", where);
     }
-    for (c = (const unsigned char *)text; *c; c += step) {
-        step = utf8_length(c);
+    for (c = text; *c; c += step) {
+        step = rr_json_utf8(c, len - (apr_size_t)(c - text));
         if (!step || is_control(c) || *c == '/') {
             return rr_err_set(err, RR_EINVAL, where, "%s is UTF-8 without control characters and '/'", where);
         }

@@ -51,7 +51,7 @@ apr_status_t rr_store_key_find(const rr_credential_t **pfound, rr_revision_t *re
     if (rr_json_parse(&scopes, row[12], strlen(row[12]), p, NULL) != APR_SUCCESS ||
         rr_json_kind(scopes) != RR_JSON_ARRAY ||
         (row[13] && rr_json_parse_object(&found->metadata, row[13], strlen(row[13]), p, NULL) != APR_SUCCESS)) {
-        return rr_err_set(err, RR_ESCHEMA, found->id, "credential %s has scopes or metadata that are no JSON: rrctl check",
+        return rr_err_set(err, RR_EINVAL, found->id, "credential %s has scopes or metadata that are no JSON: rrctl check",
                           found->id);
     }
     found->scopes = rr_json_words(p, scopes);

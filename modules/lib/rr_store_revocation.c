@@ -24,13 +24,16 @@ static apr_status_t read_count(apr_int64_t *pcount, rr_revision_t *revision, apr
     return rr_column_revision(revision, row, err);
 }
 
-apr_status_t rr_store_revocation_count(apr_int64_t *pcount, rr_revision_t *revision, rr_store_t *store, apr_pool_t *p,
-                                       rr_err_t *err)
+apr_status_t rr_store_revocation_any(int *pany, rr_revision_t *revision, rr_store_t *store, apr_pool_t *p,
+                                     rr_err_t *err)
 {
     apr_array_header_t *rows;
-    apr_status_t rv = rr_sql_select(&rows, store->sql, RR_SQL_REVOCATION_COUNT, RR_SQL_NONE, p, err);
+    apr_int64_t count = 0;
+    apr_status_t rv = rr_sql_select(&rows, store->sql, RR_SQL_REVOCATION_ANY, RR_SQL_NONE, p, err);
 
-    return read_count(pcount, revision, rv, rows, err);
+    rv = read_count(&count, revision, rv, rows, err);
+    *pany = count != 0;
+    return rv;
 }
 
 apr_status_t rr_store_token_revoked(rr_revision_t *revision, rr_store_t *store, const rr_token_t *token, apr_pool_t *p,

@@ -1,0 +1,344 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * core_store_live.c: one store in one child: running statements, knowing whether
+ * it works, its pepper, and the thread that does what no request should wait for.
+ *
+ * Threads: any, but for make and start, which run before there are several.
+ */
+#include "core_store_live.h"
+
+#include <apr_strings.h>
+#include <apr_thread_cond.h>
+#include <apr_thread_mutex.h>
+#include <apr_thread_proc.h>
+
+#define FLUSH_TIME apr_time_from_sec(5) /* between batches of last-used times */
+
+struct core_live_t {
+    server_rec *s;
+    apr_pool_t *p; /* under mutex once there are threads */
+    const char *key_source;
+    core_probe_t *probe; /* NULL but for sqlite3 */
+    core_pool_t *pool;
+    core_known_t *known;
+    core_cache_t *keys, *tokens;
+    core_used_t *used;
+    apr_thread_mutex_t *mutex; /* of the members below, and of reading a pepper */
+    const rr_keyring_t *ring;
+    const core_pepper_t *pepper; /* atomic; an old one stays for those who use it */
+    int down;                    /* atomic: the status last logged, 0 while it works */
+    apr_thread_cond_t *cond;
+    apr_thread_t *thread;
+    int stop;
+    int flush_failed;
+};
+
+static void forget(void *baton)
+{
+    core_live_t *live = baton;
+
+    core_known_forget(live->known);
+}
+
+core_live_t *core_live_make(server_rec *s, const char *driver, const char *params, const char *key_source,
+                            const rr_keyring_t *ring, apr_pool_t *pchild)
+{
+    core_live_t *live = apr_pcalloc(pchild, sizeof(*live));
+
+    live->s = s;
+    apr_pool_create(&live->p, pchild);
+    live->key_source = key_source;
+    live->ring = ring;
+    if (!strcmp(driver, "sqlite3")) {
+        live->probe = core_probe_make(params, pchild);
+    }
+    live->pool = core_pool_make(driver, params, live->probe, forget, live, pchild);
+    live->known = core_known_make(pchild);
+    live->keys = core_cache_make(pchild);
+    live->tokens = core_cache_make(pchild);
+    live->used = core_used_make(pchild);
+    if (apr_thread_mutex_create(&live->mutex, APR_THREAD_MUTEX_DEFAULT, pchild) != APR_SUCCESS ||
+        apr_thread_cond_create(&live->cond, pchild) != APR_SUCCESS) {
+        return NULL;
+    }
+    return live->pool && live->known && live->keys && live->tokens && live->used ? live : NULL;
+}
+
+core_known_t *core_live_known(core_live_t *live)
+{
+    return live->known;
+}
+
+core_cache_t *core_live_keys(core_live_t *live)
+{
+    return live->keys;
+}
+
+core_cache_t *core_live_tokens(core_live_t *live)
+{
+    return live->tokens;
+}
+
+core_used_t *core_live_used(core_live_t *live)
+{
+    return live->used;
+}
+
+int core_live_has_probe(const core_live_t *live)
+{
+    return live->probe != NULL;
+}
+
+int core_live_is_fresh(core_live_t *live, const core_view_t *view, apr_interval_time_t max_age, apr_time_t now)
+{
+    core_stamp_t stamp;
+
+    if (!view->generation) {
+        return 0;
+    }
+    if (max_age && now >= view->verified && now - view->verified <= max_age) {
+        return 1;
+    }
+    if (!live->probe || !view->stamped || !core_probe_look(&stamp, live->probe) ||
+        memcmp(&stamp, &view->stamp, sizeof(stamp))) {
+        return 0;
+    }
+    if (max_age) {
+        core_known_touch(live->known, view->generation, now);
+    }
+    return 1;
+}
+
+/* Doubt about the store as a whole, as against an answer about a row. */
+static int is_outage(apr_status_t rv)
+{
+    return rv == RR_EUNAVAIL || rv == RR_ESCHEMA || rv == RR_ESEALED || rv == RR_EDENIED;
+}
+
+/* One line a change, from whichever request comes first. */
+static void note_state(core_live_t *live, apr_status_t rv, const rr_err_t *err)
+{
+    int state = is_outage(rv) ? rv : 0, before = __atomic_load_n(&live->down, __ATOMIC_RELAXED);
+
+    if (state == before || !__atomic_compare_exchange_n(&live->down, &before, state, 0, __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
+        return;
+    }
+    if (state) {
+        RR_LOG_S(APLOG_ERR, 0, live->s, 10701, "the store does not answer, requests that need it get 503: %s",
+                 rr_err_text(err));
+    }
+    else {
+        RR_LOG_S(APLOG_NOTICE, 0, live->s, 10702, "the store answers again");
+    }
+}
+
+static apr_status_t run_once(core_reading_t *reading, int *pstale, core_live_t *live, core_store_work_t work, void *baton,
+                             apr_pool_t *p, rr_err_t *err)
+{
+    core_connection_t *connection;
+    apr_status_t rv = core_pool_take(&connection, live->pool, err);
+
+    *pstale = 0;
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    reading->started = apr_time_now();
+    reading->stamped = live->probe && core_probe_look(&reading->stamp, live->probe);
+    rv = work(baton, connection->store, p, err);
+    *pstale = !connection->fresh && rr_store_is_broken(connection->store);
+    core_pool_give(live->pool, connection);
+    return rv;
+}
+
+apr_status_t core_live_run(core_reading_t *reading, core_live_t *live, core_store_work_t work, void *baton, int again,
+                           apr_pool_t *p, rr_err_t *err)
+{
+    rr_err_t own = RR_ERR_INIT;
+    apr_status_t rv;
+    int stale;
+
+    rv = run_once(reading, &stale, live, work, baton, p, &own);
+    if (stale && again && is_outage(rv)) { /* a server that was restarted meanwhile */
+        rr_err_clear(&own);
+        rv = run_once(reading, &stale, live, work, baton, p, &own);
+    }
+    note_state(live, rv, &own);
+    return rv == APR_SUCCESS ? rv : rr_err_set(err, rv, own.where, "%s", rr_err_text(&own));
+}
+
+/* ---- master key and pepper ---- */
+
+/* Under the mutex. */
+static apr_status_t load_keyring(core_live_t *live, rr_err_t *err)
+{
+    rr_keyring_t *ring;
+    apr_status_t rv;
+
+    if (live->ring) {
+        return APR_SUCCESS;
+    }
+    if (!live->key_source) {
+        return rr_err_set(err, RR_EUNAVAIL, "RRMasterKey", "no master key is configured: RRMasterKey names it");
+    }
+    rv = rr_keyring_load(&ring, live->key_source, live->p, err);
+    if (rv == APR_SUCCESS) {
+        live->ring = ring;
+    }
+    return rv == RR_EINVAL ? RR_EDENIED : rv;
+}
+
+apr_status_t core_live_keyring(const rr_keyring_t **pring, core_live_t *live, rr_err_t *err)
+{
+    rr_err_t own = RR_ERR_INIT;
+    apr_status_t rv;
+
+    apr_thread_mutex_lock(live->mutex);
+    rv = load_keyring(live, &own);
+    *pring = live->ring;
+    apr_thread_mutex_unlock(live->mutex);
+    if (rv != APR_SUCCESS) {
+        note_state(live, rv, &own);
+        return rr_err_set(err, rv, own.where, "%s", rr_err_text(&own));
+    }
+    return rv;
+}
+
+typedef struct {
+    const rr_keyring_t *ring;
+    apr_pool_t *p;
+    core_pepper_t *pepper;
+    rr_revision_t revision;
+} pepper_work_t;
+
+static apr_status_t read_pepper(void *baton, rr_store_t *store, apr_pool_t *p, rr_err_t *err)
+{
+    pepper_work_t *wanted = baton;
+    apr_status_t rv = rr_store_begin_read(store, err);
+
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    rv = rr_store_revision(&wanted->revision, store, p, err);
+    if (rv == APR_SUCCESS) {
+        rv = rr_store_digester(&wanted->pepper->digester, store, wanted->ring, wanted->p, err);
+    }
+    rr_store_rollback(store); /* it has only read */
+    return rv;
+}
+
+apr_status_t core_live_pepper(const core_pepper_t **ppepper, core_live_t *live, const char *store, apr_pool_t *p,
+                              rr_err_t *err)
+{
+    const core_pepper_t *pepper = __atomic_load_n(&live->pepper, __ATOMIC_ACQUIRE);
+    pepper_work_t wanted = { 0 };
+    core_reading_t reading;
+    apr_status_t rv;
+
+    *ppepper = pepper;
+    if (pepper && (!store || !strcmp(pepper->store, store))) { /* lint: ids of stores */
+        return APR_SUCCESS;
+    }
+    rv = core_live_keyring(&wanted.ring, live, err);
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    /* A pool of its own, kept for good: requests go on using the old one. There is one a store, not one a request. */
+    apr_thread_mutex_lock(live->mutex);
+    apr_pool_create(&wanted.p, live->p);
+    apr_thread_mutex_unlock(live->mutex);
+    wanted.pepper = apr_pcalloc(wanted.p, sizeof(*wanted.pepper));
+    rv = core_live_run(&reading, live, read_pepper, &wanted, 1, p, err);
+    if (rv != APR_SUCCESS) {
+        apr_thread_mutex_lock(live->mutex);
+        apr_pool_destroy(wanted.p);
+        apr_thread_mutex_unlock(live->mutex);
+        *ppepper = NULL;
+        return rv;
+    }
+    apr_cpystrn(wanted.pepper->store, wanted.revision.store, sizeof(wanted.pepper->store));
+    __atomic_store_n(&live->pepper, wanted.pepper, __ATOMIC_RELEASE);
+    *ppepper = wanted.pepper;
+    return APR_SUCCESS;
+}
+
+/* ---- what no request should wait for ---- */
+
+typedef struct {
+    const rr_key_use_t *uses;
+    int count;
+} flush_work_t;
+
+static apr_status_t write_uses(void *baton, rr_store_t *store, apr_pool_t *p, rr_err_t *err)
+{
+    const flush_work_t *work = baton;
+
+    return rr_store_keys_used(store, work->uses, work->count, p, err);
+}
+
+static void flush(core_live_t *live, apr_pool_t *p)
+{
+    rr_err_t err = RR_ERR_INIT;
+    core_reading_t reading;
+    flush_work_t work;
+    int failed;
+
+    work.count = core_used_take(&work.uses, live->used, p);
+    if (!work.count) {
+        return;
+    }
+    /* Not by core_live_run: that a write fails (a read-only file) says nothing about reading. */
+    failed = run_once(&reading, &(int){ 0 }, live, write_uses, &work, p, &err) != APR_SUCCESS;
+    if (failed && !live->flush_failed) {
+        RR_LOG_S(APLOG_WARNING, 0, live->s, 10703, "times of last use of %d keys were not written: %s", work.count,
+                 rr_err_text(&err));
+    }
+    live->flush_failed = failed;
+}
+
+static void *APR_THREAD_FUNC run_thread(apr_thread_t *thread, void *data)
+{
+    core_live_t *live = data;
+    apr_pool_t *p = apr_thread_pool_get(thread), *batch;
+    int stop = 0;
+
+    apr_pool_create(&batch, p);
+    while (!stop) {
+        apr_thread_mutex_lock(live->mutex);
+        if (!live->stop) {
+            apr_thread_cond_timedwait(live->cond, live->mutex, FLUSH_TIME);
+        }
+        stop = live->stop;
+        apr_thread_mutex_unlock(live->mutex);
+        flush(live, batch);
+        core_pool_trim(live->pool, apr_time_now());
+        apr_pool_clear(batch);
+    }
+    apr_thread_exit(thread, APR_SUCCESS);
+    return NULL;
+}
+
+static apr_status_t stop_thread(void *data)
+{
+    core_live_t *live = data;
+    apr_status_t rv;
+
+    apr_thread_mutex_lock(live->mutex);
+    live->stop = 1;
+    apr_thread_cond_signal(live->cond);
+    apr_thread_mutex_unlock(live->mutex);
+    apr_thread_join(&rv, live->thread);
+    core_pool_close(live->pool);
+    return APR_SUCCESS;
+}
+
+void core_live_start(core_live_t *live, apr_pool_t *pchild)
+{
+    apr_status_t rv = apr_thread_create(&live->thread, NULL, run_thread, live, pchild);
+
+    if (rv != APR_SUCCESS) {
+        RR_LOG_S(APLOG_WARNING, rv, live->s, 10704, "no thread for the store: times of last use will not be written");
+        return;
+    }
+    /* Before what the thread uses is destroyed. */
+    apr_pool_pre_cleanup_register(pchild, live, stop_thread);
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * core_store_live.h: one store in one child: everything that lives as long as the child does.
+ */
+#ifndef CORE_STORE_LIVE_H
+#define CORE_STORE_LIVE_H
+
+#include "core_store.h"
+#include "core_store_cache.h"
+#include "core_store_known.h"
+#include "core_store_pool.h"
+#include "core_store_used.h"
+
+/* A pepper at work, and the store that it belongs to. */
+typedef struct core_pepper_t {
+    const rr_key_digester_t *digester;
+    char store[RR_ID_LEN + 1];
+} core_pepper_t;
+
+typedef struct core_live_t core_live_t;
+
+/** ring: as read at startup; NULL: it could not be, and is tried again from key_source. NULL where memory fails. */
+core_live_t *core_live_make(server_rec *s, const char *driver, const char *params, const char *key_source,
+                            const rr_keyring_t *ring, apr_pool_t *pchild);
+
+/** Begins the thread that writes last-used times and closes idle connections; it ends with pchild. */
+void core_live_start(core_live_t *live, apr_pool_t *pchild);
+
+/**
+ * Runs work on a connection; again: it may be run twice.
+ *
+ * *reading is what was known before the statement. Changes between working and not are logged, once each.
+ */
+apr_status_t core_live_run(core_reading_t *reading, core_live_t *live, core_store_work_t work, void *baton, int again,
+                           apr_pool_t *p, rr_err_t *err);
+
+/** Parts of it. */
+core_known_t *core_live_known(core_live_t *live);
+core_cache_t *core_live_keys(core_live_t *live);
+core_cache_t *core_live_tokens(core_live_t *live);
+core_used_t *core_live_used(core_live_t *live);
+
+/** Whether nothing was committed since view, or max_age allows not to ask; asks no database. */
+int core_live_is_fresh(core_live_t *live, const core_view_t *view, apr_interval_time_t max_age, apr_time_t now);
+
+/** Whether asking for the revision alone is worth it: where the probe can prove it to the requests that follow. */
+int core_live_has_probe(const core_live_t *live);
+
+/** The pepper in use, read from the store first if there is none, or if it is not store's (NULL: any). */
+apr_status_t core_live_pepper(const core_pepper_t **ppepper, core_live_t *live, const char *store, apr_pool_t *p,
+                              rr_err_t *err);
+
+apr_status_t core_live_keyring(const rr_keyring_t **pring, core_live_t *live, rr_err_t *err);
+
+#endif

@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * core_store_pool.c: connections of one process to one store.
+ *
+ * Not mod_dbd's: a connection whose statement failed is closed here, not
+ * handed to the next; waiting is bounded; after a failure one thread at a time
+ * tries again, with growing pauses, and the others are told at once.
+ *
+ * Threads: any. Connecting and closing happen outside the mutex.
+ */
+#include "core_store_pool.h"
+
+#include <apr_strings.h>
+#include <apr_thread_cond.h>
+#include <apr_thread_mutex.h>
+
+#define MAX_OPEN 10                            /* connections a process: a statement takes microseconds */
+#define WAIT_TIME apr_time_from_msec(100)      /* for a connection to become free */
+#define FIRST_PAUSE apr_time_from_msec(50)     /* after a failure; doubled by each further one */
+#define LONGEST_PAUSE apr_time_from_msec(1000)
+#define IDLE_TIME apr_time_from_sec(30)        /* until an idle connection is closed */
+
+struct core_pool_t {
+    const char *driver, *params;
+    core_probe_t *probe;
+    void (*forget)(void *baton);
+    void *baton;
+    apr_thread_mutex_t *mutex;
+    apr_thread_cond_t *cond;
+    core_connection_t *idle; /* last used first */
+    int open;                /* idle and in use */
+    apr_uint64_t epoch;      /* idle connections of another epoch are not used again */
+    int trying;              /* after a failure: one thread is connecting */
+    apr_time_t retry_at;     /* 0: the last attempt went well */
+    apr_interval_time_t pause;
+    rr_err_t failure; /* of the last attempt */
+};
+
+core_pool_t *core_pool_make(const char *driver, const char *params, core_probe_t *probe, void (*forget)(void *baton),
+                            void *baton, apr_pool_t *p)
+{
+    core_pool_t *pool = apr_pcalloc(p, sizeof(*pool));
+
+    pool->driver = driver;
+    pool->params = params;
+    pool->probe = probe;
+    pool->forget = forget;
+    pool->baton = baton;
+    return apr_thread_mutex_create(&pool->mutex, APR_THREAD_MUTEX_DEFAULT, p) == APR_SUCCESS &&
+                   apr_thread_cond_create(&pool->cond, p) == APR_SUCCESS
+               ? pool
+               : NULL;
+}
+
+static void close_connection(core_pool_t *pool, core_connection_t *connection)
+{
+    if (pool->probe) {
+        core_probe_let_go(pool->probe, &connection->file);
+    }
+    apr_pool_destroy(connection->p);
+}
+
+static void close_list(core_pool_t *pool, core_connection_t *list)
+{
+    while (list) {
+        core_connection_t *next = list->next;
+
+        close_connection(pool, list);
+        list = next;
+    }
+}
+
+/* A connection has its own allocator: it is opened, used and closed by different threads. */
+static apr_status_t make_pool(apr_pool_t **pp)
+{
+    apr_allocator_t *allocator;
+    apr_status_t rv = apr_allocator_create(&allocator);
+
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    rv = apr_pool_create_unmanaged_ex(pp, NULL, allocator);
+    if (rv != APR_SUCCESS) {
+        apr_allocator_destroy(allocator);
+        return rv;
+    }
+    apr_allocator_owner_set(allocator, *pp);
+    return APR_SUCCESS;
+}
+
+static apr_status_t connect_store(core_connection_t **pconnection, core_pool_t *pool, rr_err_t *err)
+{
+    core_connection_t *connection;
+    core_file_id_t before = { 0 }, after;
+    apr_status_t rv;
+    apr_pool_t *p;
+
+    *pconnection = NULL;
+    if (make_pool(&p) != APR_SUCCESS) {
+        return rr_err_set(err, RR_EUNAVAIL, "memory", "no memory for a connection to the store");
+    }
+    connection = apr_pcalloc(p, sizeof(*connection));
+    connection->p = p;
+    connection->fresh = 1;
+    if (pool->probe) {
+        core_probe_file(&before, pool->probe); /* where there is none, opening says why */
+    }
+    rv = rr_store_open(&connection->store, pool->driver, pool->params, p, err);
+    if (rv == APR_SUCCESS && pool->probe) {
+        if (!core_probe_file(&after, pool->probe) || !core_file_id_equal(&before, &after)) {
+            rv = rr_err_set(err, RR_EUNAVAIL, pool->params, "the store's file was replaced while it was opened");
+        }
+        else {
+            connection->file = after;
+            if (rr_store_has_wal(connection->store, p)) {
+                core_probe_hold(pool->probe, &after);
+            }
+        }
+    }
+    if (rv != APR_SUCCESS) {
+        apr_pool_destroy(p);
+        return rv;
+    }
+    *pconnection = connection;
+    return APR_SUCCESS;
+}
+
+/* Under the mutex: the next idle connection that leads to the store; others go to *pdead. */
+static core_connection_t *take_idle(core_pool_t *pool, core_connection_t **pdead)
+{
+    core_file_id_t file = { 0 };
+    int known = !pool->probe || !pool->idle || core_probe_file(&file, pool->probe);
+
+    while (pool->idle) {
+        core_connection_t *connection = pool->idle;
+
+        pool->idle = connection->next;
+        if (connection->epoch == pool->epoch && known &&
+            (!pool->probe || core_file_id_equal(&file, &connection->file))) {
+            connection->fresh = 0;
+            return connection;
+        }
+        connection->next = *pdead;
+        *pdead = connection;
+        pool->open--;
+    }
+    return NULL;
+}
+
+/* Under the mutex: how an attempt to connect went. */
+static void note_attempt(core_pool_t *pool, apr_status_t rv, const rr_err_t *err)
+{
+    pool->trying = 0;
+    if (rv == APR_SUCCESS) {
+        pool->retry_at = 0;
+        pool->pause = 0;
+        return;
+    }
+    pool->open--;
+    pool->pause = pool->pause ? 2 * pool->pause : FIRST_PAUSE;
+    if (pool->pause > LONGEST_PAUSE) {
+        pool->pause = LONGEST_PAUSE;
+    }
+    pool->retry_at = apr_time_now() + pool->pause;
+    pool->failure = *err;
+}
+
+/* With the mutex, which is released: makes a connection. */
+static apr_status_t connect_unlocked(core_connection_t **pconnection, core_pool_t *pool, core_connection_t *dead,
+                                     rr_err_t *err)
+{
+    apr_uint64_t epoch = pool->epoch;
+    rr_err_t failure = RR_ERR_INIT;
+    apr_status_t rv;
+
+    pool->open++;
+    pool->trying = pool->retry_at != 0;
+    apr_thread_mutex_unlock(pool->mutex);
+
+    if (dead) {
+        close_list(pool, dead);
+        pool->forget(pool->baton);
+    }
+    rv = connect_store(pconnection, pool, &failure);
+    if (rv == APR_SUCCESS) {
+        (*pconnection)->epoch = epoch;
+    }
+    apr_thread_mutex_lock(pool->mutex);
+    note_attempt(pool, rv, &failure);
+    apr_thread_cond_broadcast(pool->cond);
+    apr_thread_mutex_unlock(pool->mutex);
+    return rv == APR_SUCCESS ? rv : rr_err_set(err, rv, failure.where, "%s", rr_err_text(&failure));
+}
+
+apr_status_t core_pool_take(core_connection_t **pconnection, core_pool_t *pool, rr_err_t *err)
+{
+    apr_time_t deadline = apr_time_now() + WAIT_TIME;
+    core_connection_t *dead = NULL;
+    apr_status_t rv = APR_SUCCESS;
+
+    *pconnection = NULL;
+    apr_thread_mutex_lock(pool->mutex);
+    for (;;) {
+        apr_time_t now;
+
+        *pconnection = take_idle(pool, &dead);
+        if (*pconnection) {
+            break;
+        }
+        now = apr_time_now();
+        if (pool->retry_at && (pool->trying || now < pool->retry_at)) {
+            rv = rr_err_set(err, pool->failure.status, pool->failure.where, "%s", rr_err_text(&pool->failure));
+            break;
+        }
+        if (pool->open < MAX_OPEN) {
+            return connect_unlocked(pconnection, pool, dead, err);
+        }
+        if (now >= deadline) {
+            rv = rr_err_set(err, RR_EUNAVAIL, "pool", "all %d connections to the store were busy for 100 ms", MAX_OPEN);
+            break;
+        }
+        apr_thread_cond_timedwait(pool->cond, pool->mutex, deadline - now);
+    }
+    apr_thread_mutex_unlock(pool->mutex);
+    if (dead) {
+        close_list(pool, dead);
+        pool->forget(pool->baton);
+    }
+    return rv;
+}
+
+void core_pool_give(core_pool_t *pool, core_connection_t *connection)
+{
+    int broken = rr_store_is_broken(connection->store), keep;
+
+    apr_thread_mutex_lock(pool->mutex);
+    if (broken && connection->epoch == pool->epoch) {
+        pool->epoch++;
+    }
+    keep = !broken && connection->epoch == pool->epoch;
+    if (keep) {
+        connection->used = apr_time_now();
+        connection->next = pool->idle;
+        pool->idle = connection;
+    }
+    else {
+        pool->open--;
+    }
+    apr_thread_cond_signal(pool->cond);
+    apr_thread_mutex_unlock(pool->mutex);
+    if (broken) {
+        pool->forget(pool->baton);
+    }
+    if (!keep) {
+        close_connection(pool, connection);
+    }
+}
+
+void core_pool_trim(core_pool_t *pool, apr_time_t now)
+{
+    core_connection_t *old = NULL, **at;
+
+    apr_thread_mutex_lock(pool->mutex);
+    at = &pool->idle;
+    if (*at && pool->open > 1) {
+        for (at = &(*at)->next; *at && now - (*at)->used < IDLE_TIME; at = &(*at)->next) {
+            ;
+        }
+        old = *at;
+        *at = NULL;
+        for (at = &old; *at; at = &(*at)->next) {
+            pool->open--;
+        }
+    }
+    apr_thread_mutex_unlock(pool->mutex);
+    close_list(pool, old);
+}
+
+void core_pool_close(core_pool_t *pool)
+{
+    core_connection_t *idle;
+
+    apr_thread_mutex_lock(pool->mutex);
+    idle = pool->idle;
+    pool->idle = NULL;
+    apr_thread_mutex_unlock(pool->mutex);
+    close_list(pool, idle);
+}

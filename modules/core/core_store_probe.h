@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * core_store_probe.h: a look at a sqlite3 file that proves, without SQL, that
+ * nothing was committed since an earlier look.
+ */
+#ifndef CORE_STORE_PROBE_H
+#define CORE_STORE_PROBE_H
+
+#include <apr_pools.h>
+
+#include <sys/types.h>
+
+#define CORE_STAMP_WORDS 17
+
+typedef struct core_probe_t core_probe_t;
+
+/* What was seen: both copies of the wal-index header, whose file that was, and when the database was last checkpointed. */
+typedef struct core_stamp_t {
+    apr_uint64_t words[CORE_STAMP_WORDS];
+} core_stamp_t;
+
+typedef struct core_file_id_t {
+    dev_t device;
+    ino_t inode;
+} core_file_id_t;
+
+core_probe_t *core_probe_make(const char *path, apr_pool_t *p);
+
+/** What file is at the store's path now; false if none is. */
+int core_probe_file(core_file_id_t *id, const core_probe_t *probe);
+int core_file_id_equal(const core_file_id_t *a, const core_file_id_t *b);
+
+/** A connection of this process to that file has read from it, and holds its wal-index; and lets go of it. */
+void core_probe_hold(core_probe_t *probe, const core_file_id_t *id);
+void core_probe_let_go(core_probe_t *probe, const core_file_id_t *id);
+
+/**
+ * Looks. Equal stamps mean that no transaction was committed between the two looks.
+ *
+ * Result:  false where there is any doubt.
+ * Threads: any; takes no lock.
+ */
+int core_probe_look(core_stamp_t *stamp, core_probe_t *probe);
+
+#endif
