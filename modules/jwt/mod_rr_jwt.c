@@ -186,16 +186,16 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, s
 
 /* ---- directives and hooks ---- */
 
-#define GLOBAL(name, field, help) AP_INIT_TAKE1(name, set_global, (void *)&fields[field], RSRC_CONF, help)
+#define RR_GLOBAL_DIRECTIVE(name, field, help) AP_INIT_TAKE1(name, set_global, (void *)&fields[field], RSRC_CONF, help)
 
 static const command_rec directives[] = {
     RR_SOURCE_DIRECTIVES("RRJwt", jwt_dir_t, sources, "token"),
     AP_INIT_TAKE_ARGV("RRJwtIssuer", jwt_issuer_set, NULL, RSRC_CONF,
                       "NAME ISSUER audience=NAME [jwks=URL|file:PATH] ...: an issuer whose tokens are accepted"),
-    GLOBAL("RRJwksInterval", F_INTERVAL, "least time between forced fetches of one key set; default 30s"),
-    GLOBAL("RRJwksMaxStale", F_MAX_STALE, "how long a key set outlives an unreachable issuer; default 24h"),
-    GLOBAL("RRFetchCAFile", F_CA_FILE, "PEM file of the authorities that issuers' servers are verified against"),
-    GLOBAL("RRJwtStateDir", F_STATE_DIR, "directory that keeps fetched key sets; default rr-jwks below DefaultRuntimeDir"),
+    RR_GLOBAL_DIRECTIVE("RRJwksInterval", F_INTERVAL, "least time between forced fetches of one key set; default 30s"),
+    RR_GLOBAL_DIRECTIVE("RRJwksMaxStale", F_MAX_STALE, "how long a key set outlives an unreachable issuer; default 24h"),
+    RR_GLOBAL_DIRECTIVE("RRFetchCAFile", F_CA_FILE, "PEM file of the authorities that issuers' servers are verified against"),
+    RR_GLOBAL_DIRECTIVE("RRJwtStateDir", F_STATE_DIR, "directory that keeps fetched key sets; default rr-jwks below DefaultRuntimeDir"),
     { NULL }
 };
 

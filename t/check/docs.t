@@ -27,7 +27,10 @@ sub same
 # ---- directives: the first argument of a row of a command table; a heading of a page; a line of rr.conf ----
 my (%directives, %headings, %samples);
 for my $text (values %source) {
-    $directives{$_} = 1 for $text =~ /\b(?:AP_INIT_\w+|RR_\w*DIRECTIVE\w*)\(\s*"(RR[A-Z]\w+)"/g;
+    $directives{$_} = 1 for $text =~ /\b(?:AP_INIT_\w+|RR_(?!SOURCE_)\w*DIRECTIVE\w*)\(\s*"(RR[A-Z]\w+)"/g;
+    for my $prefix ($text =~ /\bRR_SOURCE_DIRECTIVES\(\s*"(RR[A-Z]\w+)"/g) {
+        $directives{"$prefix$_"} = 1 for qw(Header Query Cookie);
+    }
 }
 for my $page (@pages) {
     $headings{$_} = 1 for map { /\b(RR[A-Z][a-z]\w*)/g } slurp($page) =~ /^#{2,4}\s+(.*)$/mg;
