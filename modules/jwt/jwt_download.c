@@ -79,7 +79,7 @@ static apr_status_t read_document(const char **pjwks_url, const rr_fetch_respons
     return APR_SUCCESS;
 }
 
-/* OpenID Connect appends to the issuer's path, RFC 8414 puts its part between host and path. */
+/* OpenID Connect appends to the issuer's path, RFC 8414 puts its part between host and path. err is fresh. */
 static apr_status_t discover(const char **pjwks_url, const char *issuer, const char *ca_file, apr_time_t deadline,
                              apr_pool_t *p, rr_err_t *err)
 {
@@ -106,12 +106,12 @@ static apr_status_t discover(const char **pjwks_url, const char *issuer, const c
         if (rv == APR_SUCCESS) {
             rv = read_document(pjwks_url, &response, issuer, urls[i], p, &why);
         }
-        if (rv == RR_EDENIED || (rv != APR_SUCCESS && i == 1 && err->status == APR_SUCCESS)) {
-            rr_err_clear(err);
+        if (rv == RR_EDENIED || !i) { /* the first address is the usual one: its error is told, unless this one is graver */
+            *err = why;
         }
-        if (rv != APR_SUCCESS) {
-            rr_err_set(err, rv, why.where, "%s", rr_err_text(&why)); /* the first address is the usual one: its error stays */
-        }
+    }
+    if (rv == APR_SUCCESS) {
+        rr_err_clear(err);
     }
     return rv;
 }
@@ -126,11 +126,9 @@ apr_status_t jwt_download(jwt_download_t *download, const char *issuer, const ch
     download->fetched = apr_time_now();
     download->jwks_url = jwks_url;
     if (!jwks_url) {
-        rr_err_t why = RR_ERR_INIT;
-
-        rv = discover(&download->jwks_url, issuer, ca_file, deadline, p, &why);
+        rv = discover(&download->jwks_url, issuer, ca_file, deadline, p, err);
         if (rv != APR_SUCCESS) {
-            return rr_err_set(err, rv, why.where, "%s", rr_err_text(&why));
+            return rv;
         }
         download->discovered = download->fetched;
     }

@@ -133,20 +133,15 @@ int jwt_keysets_count(void)
 
 static apr_status_t set_make(set_t **pset, const jwt_download_t *download, apr_uint32_t generation, rr_err_t *err)
 {
-    apr_allocator_t *allocator;
     apr_pool_t *pool;
     set_t *set;
     apr_status_t rv;
 
     *pset = NULL;
-    rv = apr_allocator_create(&allocator);
-    if (rv == APR_SUCCESS && (rv = apr_pool_create_unmanaged_ex(&pool, NULL, allocator)) != APR_SUCCESS) {
-        apr_allocator_destroy(allocator);
-    }
+    rv = apr_pool_create_unmanaged_ex(&pool, NULL, NULL);
     if (rv != APR_SUCCESS) {
         return rr_err_set(err, rv, NULL, "out of memory");
     }
-    apr_allocator_owner_set(allocator, pool);
     apr_pool_tag(pool, "rr_jwks");
     set = apr_pcalloc(pool, sizeof(*set));
     set->pool = pool;
@@ -520,7 +515,7 @@ static apr_status_t make_directory(const char *dir, apr_pool_t *p, rr_err_t *err
     char reason[128];
     apr_status_t rv = apr_dir_make(dir, APR_FPROT_UREAD | APR_FPROT_UWRITE | APR_FPROT_UEXECUTE, p);
 
-    if (rv == APR_SUCCESS && geteuid() == 0 && chown(dir, user, ap_unixd_config.group_id) != 0) {
+    if (rv == APR_SUCCESS && geteuid() == 0 && lchown(dir, user, ap_unixd_config.group_id) != 0) {
         rv = apr_get_os_error();
     }
     if (rv != APR_SUCCESS && !APR_STATUS_IS_EEXIST(rv)) {

@@ -43,7 +43,7 @@ my $claims = { iss => $iss, aud => $aud, sub => 'alice', name => canary('claim')
 my $short = { iss => 'https://short.test.example', user => { email => 'al@example.com' }, exp => $now + 300 };
 
 sub with { my (%more) = @_; return { %$claims, %more } }
-sub flip { my ($token, $segment) = @_; my @parts = split(/\./, $token); substr($parts[$segment], 5, 1) =~ tr/A-Za-z/B-ZAb-za/;
+sub flip { my ($token) = @_; my @parts = split(/\./, $token); substr($parts[2], 5, 1) = substr($parts[2], 5, 1) eq 'A' ? 'B' : 'A';
            return join('.', @parts) }
 sub stretched { my @parts = split(/\./, $_[0]); return "$parts[0].$parts[1]." . encode_base64url($_[1]->(decode_base64url($parts[2]))) }
 
@@ -90,8 +90,7 @@ cases($httpd,
 
     # ---- the signature ----
     out('another key of that kid', $stranger->token($claims), qr/signature/),
-    out('a bit of the payload', flip($es->token('{"iss":"' . $iss . '","aud":"' . $aud . '","sub":"alice","exp":' . ($now + 60) . ',"zzz":1}'), 2),
-        qr/signature/),
+    out('other bits in the signature', flip($es->token($claims)), qr/signature/),
     (map { out("$_: another's signature", do { my $t = $keys{$_}->token($claims); my $o = $keys{$_}->token(with(sub => 'eve'));
          my @t = split(/\./, $t); my @o = split(/\./, $o); "$t[0].$o[1].$t[2]" }, qr/signature/) } @algs),
     out('no signature', do { (my $t = $es->token($claims)) =~ s/[^.]*$//; $t }, qr/./),
