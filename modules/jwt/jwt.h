@@ -108,6 +108,9 @@ typedef struct jwt_download_t {
 apr_status_t jwt_download(jwt_download_t *download, const char *issuer, const char *jwks_url, const char *ca_file,
                           apr_time_t deadline, apr_pool_t *p, rr_err_t *err);
 
+/** Makes dir, or looks at it: it decides whose keys we trust, so nobody but httpd's user may write there. */
+apr_status_t jwt_state_directory(const char *dir, apr_pool_t *p, rr_err_t *err);
+
 /** The path of the file that keeps the set of issuer and jwks_url (NULL: discovered) in dir. */
 const char *jwt_state_path(apr_pool_t *p, const char *dir, const char *issuer, const char *jwks_url);
 

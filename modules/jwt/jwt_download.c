@@ -21,7 +21,10 @@
 
 #include "rr_fetch.h"
 
+#include <unixd.h>
+
 #include <apr_escape.h>
+#include <apr_file_info.h>
 #include <apr_file_io.h>
 #include <apr_strings.h>
 
@@ -106,7 +109,7 @@ static apr_status_t discover(const char **pjwks_url, const char *issuer, const c
         if (rv == APR_SUCCESS) {
             rv = read_document(pjwks_url, &response, issuer, urls[i], p, &why);
         }
-        if (rv == RR_EDENIED || !i) { /* the first address is the usual one: its error is told, unless this one is graver */
+        if (rv == RR_EDENIED || !i) { /* the first address is the usual one: its error is told */
             *err = why;
         }
     }
@@ -174,6 +177,32 @@ apr_status_t jwt_file_read(char **ptext, apr_size_t *plen, const char *path, apr
         return rr_err_set(err, rv, NULL, "%s cannot be read: %s", path, apr_strerror(rv, reason, sizeof(reason)));
     }
     (*ptext)[*plen] = '\0';
+    return APR_SUCCESS;
+}
+
+apr_status_t jwt_state_directory(const char *dir, apr_pool_t *p, rr_err_t *err)
+{
+    uid_t user = geteuid() == 0 ? ap_unixd_config.user_id : geteuid();
+    apr_finfo_t info;
+    char reason[128];
+    apr_status_t rv = apr_dir_make(dir, APR_FPROT_UREAD | APR_FPROT_UWRITE | APR_FPROT_UEXECUTE, p);
+
+    if (rv == APR_SUCCESS && geteuid() == 0 && lchown(dir, user, ap_unixd_config.group_id) != 0) {
+        rv = apr_get_os_error();
+    }
+    if (rv != APR_SUCCESS && !APR_STATUS_IS_EEXIST(rv)) {
+        return rr_err_set(err, rv, NULL, "the directory %s cannot be made (%s): make its parent, or name another "
+                          "with RRJwtStateDir", dir, apr_strerror(rv, reason, sizeof(reason)));
+    }
+    rv = apr_stat(&info, dir, APR_FINFO_TYPE | APR_FINFO_OWNER | APR_FINFO_PROT | APR_FINFO_LINK, p);
+    if (rv != APR_SUCCESS && rv != APR_INCOMPLETE) {
+        return rr_err_set(err, rv, NULL, "the directory %s cannot be looked at: %s", dir,
+                          apr_strerror(rv, reason, sizeof(reason)));
+    }
+    if (info.filetype != APR_DIR || info.user != user || info.protection & (APR_FPROT_GWRITE | APR_FPROT_WWRITE)) {
+        return rr_err_set(err, RR_EDENIED, NULL, "%s must be a directory that only httpd's user (uid %ld) may write: "
+                          "chown and chmod 700 it, or name another with RRJwtStateDir", dir, (long)user);
+    }
     return APR_SUCCESS;
 }
 
@@ -249,8 +278,8 @@ apr_status_t jwt_state_write(const jwt_download_t *download, const char *path, c
                              const char *jwks_url, apr_pool_t *p, rr_err_t *err)
 {
     const char *fresh = apr_psprintf(p, "%s.%" APR_PID_T_FMT ".new", path, getpid());
-    const char *head = apr_psprintf(p, MAGIC "\nissuer %s\nsource %s\njwks %s\ndiscovered %" APR_TIME_T_FMT "\nfetched %"
-                                    APR_TIME_T_FMT "\nmax-age %" APR_TIME_T_FMT "\n\n", issuer, source_of(jwks_url),
+    const char *head = apr_psprintf(p, MAGIC "\nissuer %s\nsource %s\njwks %s\ndiscovered %" APR_TIME_T_FMT
+                                    "\nfetched %" APR_TIME_T_FMT "\nmax-age %" APR_TIME_T_FMT "\n\n", issuer, source_of(jwks_url),
                                     download->jwks_url, download->discovered, download->fetched, download->max_age);
     apr_file_t *file;
     char reason[128];

@@ -232,8 +232,8 @@ const char *jwt_issuer_set(cmd_parms *cmd, void *unused, int argc, char *const a
     for (c = argv[1]; *c && (unsigned char)*c >= ' ' && *c != 0x7f; c++) {
     }
     if (*c || c == argv[1] || c - argv[1] > MOST_ISSUER) {
-        return apr_psprintf(cmd->pool, "RRJwtIssuer %s: expected as ISSUER the tokens' exact iss, 1 to %d bytes without "
-                            "control characters", argv[0], MOST_ISSUER);
+        return apr_psprintf(cmd->pool, "RRJwtIssuer %s: expected as ISSUER the tokens' exact iss, 1 to %d bytes "
+                            "without control characters", argv[0], MOST_ISSUER);
     }
     issuer->name = argv[0];
     issuer->policy.issuer = argv[1];

@@ -27,16 +27,13 @@
 
 #include <ap_mpm.h>
 #include <mod_watchdog.h>
-#include <unixd.h>
 
-#include <apr_file_info.h>
 #include <apr_shm.h>
 #include <apr_strings.h>
 #include <apr_thread_mutex.h>
 
 #include <stdatomic.h>
 #include <string.h>
-#include <unistd.h>
 
 #define FLIGHT_TIMEOUT apr_time_from_sec(5)  /* one fetch with its discovery */
 #define CLAIM_LIFETIME apr_time_from_sec(7)  /* past which a claimant is taken for dead */
@@ -477,8 +474,8 @@ static void check_age(const jwt_keyset_t *keyset, apr_time_t now)
     }
     if (age >= all.settings.max_stale) {
         if (atomic_exchange(&slot->alarm, ALARM_GONE) != ALARM_GONE) {
-            RR_LOG_S(APLOG_ERR, 0, all.server, 10327, "key set of %s: older than RRJwksMaxStale, its tokens get 503 until "
-                     "the issuer answers", keyset->issuer);
+            RR_LOG_S(APLOG_ERR, 0, all.server, 10327, "key set of %s: older than RRJwksMaxStale, its tokens get 503 "
+                     "until the issuer answers", keyset->issuer);
         }
     }
     else if (age >= all.settings.max_stale / 2 && !atomic_exchange(&slot->alarm, ALARM_OLD)) {
@@ -506,33 +503,6 @@ static apr_status_t tick(int state, void *unused, apr_pool_t *p)
 }
 
 /* ---- start ---- */
-
-/* The state directory decides whose keys we trust: nobody but httpd's user may write there. */
-static apr_status_t make_directory(const char *dir, apr_pool_t *p, rr_err_t *err)
-{
-    uid_t user = geteuid() == 0 ? ap_unixd_config.user_id : geteuid();
-    apr_finfo_t info;
-    char reason[128];
-    apr_status_t rv = apr_dir_make(dir, APR_FPROT_UREAD | APR_FPROT_UWRITE | APR_FPROT_UEXECUTE, p);
-
-    if (rv == APR_SUCCESS && geteuid() == 0 && lchown(dir, user, ap_unixd_config.group_id) != 0) {
-        rv = apr_get_os_error();
-    }
-    if (rv != APR_SUCCESS && !APR_STATUS_IS_EEXIST(rv)) {
-        return rr_err_set(err, rv, NULL, "the directory %s cannot be made (%s): make its parent, or name another "
-                          "with RRJwtStateDir", dir, apr_strerror(rv, reason, sizeof(reason)));
-    }
-    rv = apr_stat(&info, dir, APR_FINFO_TYPE | APR_FINFO_OWNER | APR_FINFO_PROT | APR_FINFO_LINK, p);
-    if (rv != APR_SUCCESS && rv != APR_INCOMPLETE) {
-        return rr_err_set(err, rv, NULL, "the directory %s cannot be looked at: %s", dir,
-                          apr_strerror(rv, reason, sizeof(reason)));
-    }
-    if (info.filetype != APR_DIR || info.user != user || info.protection & (APR_FPROT_GWRITE | APR_FPROT_WWRITE)) {
-        return rr_err_set(err, RR_EDENIED, NULL, "%s must be a directory that only httpd's user (uid %ld) may write: "
-                          "chown and chmod 700 it, or name another with RRJwtStateDir", dir, (long)user);
-    }
-    return APR_SUCCESS;
-}
 
 /* Takes up the set of the last run with its age, so that a restart while the issuer is down changes nothing. */
 static void take_up(jwt_keyset_t *keyset, apr_pool_t *ptemp)
@@ -581,7 +551,8 @@ int jwt_keysets_open(const jwt_keyset_settings_t *settings, apr_pool_t *pconf, a
 
     all.settings = *settings;
     all.server = s;
-    if (rr_fetch_init(pconf, &err) != APR_SUCCESS || make_directory(settings->state_dir, ptemp, &err) != APR_SUCCESS) {
+    if (rr_fetch_init(pconf, &err) != APR_SUCCESS
+        || jwt_state_directory(settings->state_dir, ptemp, &err) != APR_SUCCESS) {
         return refuse_start(0, s, rr_err_text(&err));
     }
     rv = apr_shm_create(&shm, sizeof(slot_t) * (apr_size_t)all.sets->nelts, NULL, pconf);

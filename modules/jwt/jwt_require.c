@@ -50,8 +50,8 @@ static const char *unknown_issuer(const jwt_line_t *line, const server_rec *serv
         const char *name = APR_ARRAY_IDX(line->issuers, i, const char *);
 
         if (!jwt_issuer_find(conf, name, 1)) {
-            return apr_psprintf(p, "Require rr-jwt issuer %s: there is no RRJwtIssuer of that NAME; add it or correct the "
-                                "name", name);
+            return apr_psprintf(p, "Require rr-jwt issuer %s: there is no RRJwtIssuer of that NAME; add it or correct "
+                                "the name", name);
         }
     }
     return NULL;

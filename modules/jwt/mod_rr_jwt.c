@@ -192,10 +192,10 @@ static const command_rec directives[] = {
     RR_SOURCE_DIRECTIVES("RRJwt", jwt_dir_t, sources, "token"),
     AP_INIT_TAKE_ARGV("RRJwtIssuer", jwt_issuer_set, NULL, RSRC_CONF,
                       "NAME ISSUER audience=NAME [jwks=URL|file:PATH] ...: an issuer whose tokens are accepted"),
-    RR_GLOBAL_DIRECTIVE("RRJwksInterval", F_INTERVAL, "least time between forced fetches of one key set; default 30s"),
+    RR_GLOBAL_DIRECTIVE("RRJwksInterval", F_INTERVAL, "least time between forced fetches of a key set; default 30s"),
     RR_GLOBAL_DIRECTIVE("RRJwksMaxStale", F_MAX_STALE, "how long a key set outlives an unreachable issuer; default 24h"),
-    RR_GLOBAL_DIRECTIVE("RRFetchCAFile", F_CA_FILE, "PEM file of the authorities that issuers' servers are verified against"),
-    RR_GLOBAL_DIRECTIVE("RRJwtStateDir", F_STATE_DIR, "directory that keeps fetched key sets; default rr-jwks below DefaultRuntimeDir"),
+    RR_GLOBAL_DIRECTIVE("RRFetchCAFile", F_CA_FILE, "PEM file of the authorities of issuers' servers"),
+    RR_GLOBAL_DIRECTIVE("RRJwtStateDir", F_STATE_DIR, "directory that keeps fetched key sets"),
     { NULL }
 };
 

@@ -353,7 +353,8 @@ static apr_status_t explain(const exchange_t *x, CURLcode code, const char *host
         return rr_err_set(err, RR_EUNAVAIL, host, "%s is no loopback address, and clear http is for those only", host);
     }
     if (x->too_large || code == CURLE_FILESIZE_EXCEEDED) {
-        return rr_err_set(err, RR_EUNAVAIL, host, "%s answered with more than %" APR_SIZE_T_FMT " bytes", host, x->most);
+        return rr_err_set(err, RR_EUNAVAIL, host, "%s answered with more than %" APR_SIZE_T_FMT " bytes", host,
+                          x->most);
     }
     if (code == CURLE_OPERATION_TIMEDOUT) {
         return rr_err_set(err, RR_EUNAVAIL, host, "%s did not answer in time", host);
@@ -400,7 +401,8 @@ apr_status_t rr_fetch(rr_fetch_response_t *response, const rr_fetch_request_t *r
     }
     curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
     if (status >= 300 && status < 400) {
-        rv = rr_err_set(err, RR_EUNAVAIL, host, "%s answered with a redirect (%ld), which is not followed", host, status);
+        rv = rr_err_set(err, RR_EUNAVAIL, host, "%s answered with a redirect (%ld), which is not followed", host,
+                        status);
         goto leave;
     }
     x.body[x.len] = '\0';
