@@ -82,6 +82,9 @@ apr_status_t rr_jwk_import(rr_jwk_t *key, const rr_json_t *jwk, int with_private
 /* Takes over pkey, whose kind, size and curve are judged as for any key. */
 apr_status_t rr_jwk_adopt(rr_jwk_t *key, EVP_PKEY *pkey, rr_err_t *err);
 
+/* RFC 7638's SHA-256 thumbprint as base64url; NULL where OpenSSL does not give the key's numbers away. */
+const char *rr_jwk_thumbprint(const rr_jwk_t *key, apr_pool_t *p);
+
 /*
  * Text of a stranger for a message: printable ASCII of it, the rest as '?', cut after
  * about sixty characters. buf is returned.

@@ -216,7 +216,7 @@ apr_status_t rr_jwk_print(const char **ptext, const rr_jwk_t *key, int with_priv
 
 /* ---- make and load ---- */
 
-static const char *thumbprint(const rr_jwk_t *key, apr_pool_t *p)
+const char *rr_jwk_thumbprint(const rr_jwk_t *key, apr_pool_t *p)
 {
     const char *required = required_members(key, p);
     const char *text = required ? apr_pstrcat(p, "{", required, "}", NULL) : NULL;
@@ -270,7 +270,7 @@ static apr_status_t finish(rr_jwk_t **pkey, rr_jwk_t *key, rr_alg_e alg, const c
         *pkey = key;
         return APR_SUCCESS;
     }
-    key->kid = kid ? key->kid : thumbprint(key, p);
+    key->kid = kid ? key->kid : rr_jwk_thumbprint(key, p);
     if (!key->kid) {
         return rr_err_set(err, RR_EUNAVAIL, NULL, "OpenSSL does not give the key's numbers away");
     }

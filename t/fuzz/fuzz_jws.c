@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * fuzz_jws.c: any bytes as a token, taken apart, verified with the keys of the
+ * RFCs, its claims checked. Nothing that is not one of the RFCs' own tokens may
+ * verify, and what parses has the shape of a token.
+ */
+#include "rr_jose.h"
+
+#include "../unit/jose_vectors.h"
+
+#include <apr_general.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size);
+
+#define KEYS \
+    "{\"keys\":[" RFC7515_A2_KEY "," RFC7515_A3_KEY "," RFC7515_A4_KEY "," RFC7520_RSA_KEY "," RFC7520_EC_KEY "," RFC8037_A_KEY "]}"
+#define SECRETS "{\"keys\":[" RFC7515_A1_KEY "," RFC7520_OCT_KEY "]}"
+
+#define SURE_SHAPE 160 /* a header of fewer characters cannot have more values than are looked at */
+
+static apr_pool_t *root;
+static const rr_jwks_t *keys, *secrets;
+
+static void set_up(void)
+{
+    apr_initialize();
+    apr_pool_create(&root, NULL);
+    if (rr_jwks_parse(&keys, KEYS, strlen(KEYS), 0, root, NULL) != APR_SUCCESS
+        || rr_jwks_parse(&secrets, SECRETS, strlen(SECRETS), 1, root, NULL) != APR_SUCCESS) {
+        abort();
+    }
+}
+
+/* A signing input of the RFCs; the ECDSA ones have two signatures that verify: s may be the order less s. */
+static int is_known(const rr_jws_t *jws)
+{
+    static const char *const tokens[] = { RFC7515_A1_TOKEN, RFC7515_A2_TOKEN, RFC7515_A3_TOKEN,
+                                          RFC7515_A4_TOKEN, RFC7520_41_TOKEN, RFC7520_42_TOKEN,
+                                          RFC7520_43_TOKEN, RFC7520_44_TOKEN, RFC8037_A_TOKEN };
+    size_t i;
+
+    for (i = 0; i < sizeof(tokens) / sizeof(tokens[0]); i++) {
+        if (jws->input_len == (apr_size_t)(strrchr(tokens[i], '.') - tokens[i])
+            && !memcmp(jws->input, tokens[i], jws->input_len)) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
+{
+    rr_claims_policy_t policy = { "joe", NULL, 60000000, 3600000000, NULL };
+    unsigned int all = RR_ALGS_ASYMMETRIC | RR_ALGS_SYMMETRIC;
+    const char *token = (const char *)data;
+    const rr_json_t *claims;
+    int shape, good;
+    rr_jws_t *jws;
+    apr_pool_t *p;
+
+    if (!root) {
+        set_up();
+    }
+    apr_pool_create(&p, root);
+    shape = rr_jws_has_shape(token, size);
+    if (rr_jws_parse(&jws, token, size, p, NULL) == APR_SUCCESS) {
+        if (!shape && (const char *)memchr(token, '.', size) - token < SURE_SHAPE) {
+            abort();
+        }
+        good = rr_jws_verify(jws, keys, all, NULL) == APR_SUCCESS || rr_jws_verify(jws, secrets, all, NULL) == APR_SUCCESS;
+        if (good && !is_known(jws)) {
+            abort();
+        }
+        if (rr_json_parse_object(&claims, jws->payload, jws->payload_len, p, NULL) == APR_SUCCESS) {
+            rr_claims_check(claims, &policy, apr_time_from_sec(1300819000), NULL);
+        }
+    }
+    apr_pool_destroy(p);
+    return 0;
+}
