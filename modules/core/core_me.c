@@ -36,7 +36,7 @@ int core_handle_me(request_rec *r)
     if (!r->handler || strcmp(r->handler, "rr-me")) {
         return DECLINED;
     }
-    r->allowed |= AP_METHOD_BIT << M_GET;
+    ap_allow_standard_methods(r, REPLACE_ALLOW, M_GET, M_OPTIONS, -1);
     if (r->method_number == M_OPTIONS) {
         return DECLINED;
     }

@@ -53,9 +53,20 @@ static apr_status_t make_private(ap_filter_t *f, apr_bucket_brigade *bb)
     return ap_pass_brigade(f->next, bb);
 }
 
+/* Whether AuthType RR ruled the way to r's answer: r's own section, or one that a redirect to r came from. */
+static int is_decided(request_rec *r)
+{
+    for (; r; r = r->prev) {
+        if (core_is_ours(r)) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
 void core_insert_private(request_rec *r)
 {
-    if (core_is_ours(r)) {
+    if (is_decided(r)) {
         ap_add_output_filter_handle(private_filter, NULL, r, r->connection);
     }
 }

@@ -116,7 +116,6 @@ static apr_status_t write_problem(ap_filter_t *f, apr_bucket_brigade *bb)
         f->ctx = NULL;
         ap_set_content_type(f->r, "application/problem+json");
         ap_set_content_length(f->r, (apr_off_t)len);
-        core_set_private(f->r);
         APR_BRIGADE_INSERT_HEAD(bb, apr_bucket_pool_create(body, len, f->r->pool, f->c->bucket_alloc));
     }
     return APR_BRIGADE_EMPTY(bb) ? APR_SUCCESS : ap_pass_brigade(f->next, bb);
@@ -131,7 +130,6 @@ void core_insert_problem(request_rec *r)
     }
     custom = ap_response_code_string(r, ap_index_of_response(r->status));
     if (custom && custom[0] == '"') {
-        core_set_private(r);
         return; /* the operator's own words */
     }
     ap_add_output_filter_handle(problem_filter, (void *)problem_body(r), r, r->connection);

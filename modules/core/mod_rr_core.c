@@ -271,6 +271,7 @@ static void register_hooks(apr_pool_t *p)
     ap_hook_fixups(fix_up, NULL, before_readers, APR_HOOK_REALLY_FIRST);
     ap_hook_fixups(fix_up_again, behind_redirects, NULL, APR_HOOK_REALLY_LAST);
     ap_hook_insert_filter(core_insert_private, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_insert_error_filter(core_insert_private, NULL, NULL, APR_HOOK_MIDDLE); /* a redirect's answer too */
     ap_hook_insert_error_filter(core_insert_problem, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_handler(core_handle_me, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_log_transaction(core_write_audit, NULL, NULL, APR_HOOK_MIDDLE);
