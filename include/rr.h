@@ -30,6 +30,7 @@
 #define RR_MAX_SECRET 16384          /* a stored or configured secret */
 #define RR_MAX_SOURCES 8             /* places one kind of credential is read from */
 #define RR_MAX_PROVIDERS 8           /* providers one composite asks */
+#define RR_MAX_IDENTITIES 4          /* credentials of different kinds one provider verifies in a request */
 #define RR_MAX_ISSUERS 64            /* RRJwtIssuer lines a server */
 #define RR_MAX_SCOPES 256            /* scopes of one principal */
 #define RR_MAX_NAME 128              /* a client id, a credential's or an issuer's name */

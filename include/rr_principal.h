@@ -10,7 +10,7 @@
 #define RR_PRINCIPAL_H
 
 #include "rr_json.h"
-#include "rr_store.h"
+#include "rr_snapshot.h"
 
 #include <httpd.h>
 #include <apr_optional.h>
@@ -18,6 +18,7 @@
 /* What one verified credential says. Immutable; lives in the request's pool unless its provider says longer. */
 typedef struct rr_identity_t {
     const char *method;        /* provider's name: "key", "jwt" */
+    rr_credential_kind_e kind; /* of the credential; RR_CREDENTIAL_JWT_VERIFY for every verified token */
     const char *sub;           /* never NULL nor empty */
     const rr_json_t *data;     /* a key's metadata or a token's claims: an object, or NULL for {} */
     const apr_array_header_t *scopes; /* const char *; never NULL */
@@ -67,6 +68,12 @@ typedef struct rr_core_t {
     /* The query string as the client sent it; NULL: none. */
     const char *(*client_args)(request_rec *r);
 
+    /*
+     * The stored proxy that r is for, from the snapshot pinned for r; NULL: r has no RRProxy or RRGateway, or there is
+     * no such proxy. Its credentials say which further kinds of credential may be presented.
+     */
+    const rr_proxy_t *(*proxy_get)(request_rec *r);
+
     /* Notes what a requirement found lacking; only the last evaluation before the answer counts. */
     void (*lack)(request_rec *r, rr_lack_e what, const char *word);
 
@@ -107,12 +114,13 @@ typedef enum {
     RR_AUTHN_INVALID = 0, /* presented and wrong; also two different ones */
     RR_AUTHN_UNAVAILABLE, /* presented, cannot be judged now */
     RR_AUTHN_ABSENT,      /* nothing of this provider's was presented */
-    RR_AUTHN_VERIFIED     /* presented and right: identity is set */
+    RR_AUTHN_VERIFIED     /* presented and right: there are identities */
 } rr_authn_outcome_e;
 
 typedef struct rr_authn_result_t {
     rr_authn_outcome_e outcome;    /* as returned */
-    const rr_identity_t *identity; /* VERIFIED: set by the provider; else NULL */
+    const rr_identity_t *identities[RR_MAX_IDENTITIES]; /* VERIFIED: count of them, in the order presented */
+    int count;
     const char *reason;            /* a word for audit and log: "expired", "unknown_key"; may be NULL */
     const char *detail;            /* a sentence the client may read; may be NULL */
     int foreign;                   /* ABSENT, though a source of ours held a credential of another shape */
@@ -133,8 +141,8 @@ typedef struct rr_authn_provider_t {
     /* Judges r. *result is zeroed but for outcome ABSENT. Must not touch r->user or headers_out. */
     rr_authn_outcome_e (*authenticate)(request_rec *r, rr_authn_result_t *result);
 
-    /* The scheme to challenge with ("Bearer"), for r's configuration; never NULL. */
-    const char *(*scheme)(request_rec *r);
+    /* Pushes the schemes to challenge with ("Bearer") for r's configuration onto names: const char *, at least one. */
+    void (*schemes)(request_rec *r, apr_array_header_t *names);
 
     /* Places this provider reads for r's configuration: array of rr_source_t, borrowed from it; never NULL. */
     const apr_array_header_t *(*sources)(request_rec *r);

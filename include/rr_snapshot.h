@@ -80,6 +80,9 @@ const rr_party_t *rr_snapshot_target_credential(const rr_snapshot_t *snapshot, c
 /** The credential of that id if a proxy names it or it is a target credential; NULL: none. */
 const rr_party_t *rr_snapshot_party(const rr_snapshot_t *snapshot, const char *id);
 
+/** Whether a credential of that kind is among those that proxy accepts; proxy may be NULL. */
+int rr_proxy_accepts(const rr_proxy_t *proxy, rr_credential_kind_e kind);
+
 /** Calls visit for every credential that is closed, so that each can be named in the log once. */
 void rr_snapshot_closed(const rr_snapshot_t *snapshot, void (*visit)(void *baton, const char *name, const char *why),
                         void *baton);

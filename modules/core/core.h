@@ -12,6 +12,7 @@
 #define CORE_H
 
 #include "rr_glue.h"
+#include "rr_snapshot.h"
 
 extern module AP_MODULE_DECLARE_DATA rr_core_module;
 
@@ -35,6 +36,10 @@ typedef struct core_dir_t {
     const char *identity_header;   /* NULL: none */
     apr_array_header_t *claims;    /* core_claim_header_t; NULL: none */
     apr_array_header_t *providers; /* core_provider_t; NULL: every one loaded */
+    const char *mount;             /* of the <Location> with RRProxy or RRGateway; NULL: none; the next three are one */
+    const char *proxy;             /* RRProxy's argument; NULL: none */
+    int gateway;
+    apr_array_header_t *gateway_clients; /* const char *: whose proxies it serves; NULL: everybody's */
 } core_dir_t;
 
 typedef struct core_server_t {
@@ -54,6 +59,14 @@ typedef struct core_provider_t {
 
 /* ---- one request ---- */
 
+/* Where a request under RRProxy or RRGateway is to go. */
+typedef struct core_route_t {
+    const ap_conf_vector_t *found_for; /* r->per_dir_config */
+    const rr_snapshot_t *snapshot;     /* NULL: unavailable; pinned for the request */
+    const rr_proxy_t *proxy;           /* NULL: there is none of that name */
+    int unavailable;
+} core_route_t;
+
 /* What the composite found for one per_dir_config. */
 typedef struct core_decision_t {
     const ap_conf_vector_t *made_for;    /* r->per_dir_config it was made for; NULL: none was made */
@@ -66,6 +79,7 @@ typedef struct core_decision_t {
 
 typedef struct core_request_t {
     core_decision_t decision;
+    core_route_t *route;      /* NULL: not looked for */
     const ap_conf_vector_t *fixed_for; /* per_dir_config that fixups were done for */
     int judging;              /* inside core's own run of the authz hooks */
     const char *detail;       /* of the refusal, for the problem body; NULL: none */
@@ -176,6 +190,25 @@ void core_set_env(request_rec *r, const rr_principal_t *who);
 
 /** Identity and claim headers into headers: r->headers_in, or mod_proxy's copy of it. */
 void core_set_identity(request_rec *r, const rr_principal_t *who, apr_table_t *headers);
+
+/* core_route.c */
+const char *core_set_proxy(cmd_parms *cmd, void *conf, const char *name);
+const char *core_set_gateway(cmd_parms *cmd, void *conf, int argc, char *const argv[]);
+void core_merge_route(core_dir_t *merged, const core_dir_t *base, const core_dir_t *add);
+void core_register_route(apr_pool_t *p);
+
+/** Whether r's section has RRProxy or RRGateway in force. */
+int core_has_route(request_rec *r);
+
+/** r's route, looked up once for its configuration; NULL: it has none. */
+const core_route_t *core_route(request_rec *r);
+
+/** Admission: OK where r has no route, or one whose proxy admits who; else a refusal. */
+int core_check_route(request_rec *r, const rr_principal_t *who);
+
+int core_translate_route(request_rec *r);
+int core_map_route(request_rec *r);
+int core_handle_route(request_rec *r);
 
 /* core_proxy.c */
 void core_hook_proxy(void);

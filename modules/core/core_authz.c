@@ -81,6 +81,10 @@ int core_check_authz(request_rec *r)
     if (own->judging) {
         return DECLINED; /* our own run, below: the others decide */
     }
+    status = core_check_route(r, own->decision.principal); /* admission goes before whatever Require says */
+    if (status != OK) {
+        return status;
+    }
     own->lack_scopes = own->lack_other = own->lack_methods = NULL;
     own->judging = 1;
     status = ap_run_auth_checker(r);

@@ -112,23 +112,24 @@ static void add_scopes(apr_array_header_t *all, const apr_array_header_t *scopes
 static const rr_principal_t *make_principal(request_rec *r, const core_decision_t *decision)
 {
     rr_principal_t *who = apr_pcalloc(r->pool, sizeof(*who));
-    const rr_identity_t **identities = apr_palloc(r->pool, sizeof(*identities) * RR_MAX_PROVIDERS);
-    int i;
+    apr_array_header_t *identities = apr_array_make(r->pool, 2, sizeof(const rr_identity_t *));
+    apr_array_header_t *scopes = NULL;
+    int i, k;
 
     for (i = 0; i < decision->providers->nelts; i++) {
-        if (decision->results[i].outcome == RR_AUTHN_VERIFIED) {
-            identities[who->count++] = decision->results[i].identity;
+        for (k = 0; k < decision->results[i].count; k++) {
+            APR_ARRAY_PUSH(identities, const rr_identity_t *) = decision->results[i].identities[k];
         }
     }
-    who->identities = identities;
-    who->sub = identities[0]->sub;
-    who->data = identities[0]->data;
-    who->scopes = identities[0]->scopes;
+    who->identities = (const rr_identity_t *const *)identities->elts;
+    who->count = identities->nelts;
+    who->sub = who->identities[0]->sub;
+    who->data = who->identities[0]->data;
+    who->scopes = who->identities[0]->scopes;
     if (who->count > 1) {
-        apr_array_header_t *scopes = apr_array_make(r->pool, 8, sizeof(const char *));
-
+        scopes = apr_array_make(r->pool, 8, sizeof(const char *));
         for (i = 0; i < who->count; i++) {
-            add_scopes(scopes, identities[i]->scopes);
+            add_scopes(scopes, who->identities[i]->scopes);
         }
         who->scopes = scopes;
     }
@@ -169,9 +170,16 @@ static void decide(request_rec *r, core_decision_t *decision)
     }
 }
 
-static int is_somebody(const rr_identity_t *identity)
+static int are_somebody(const rr_authn_result_t *result)
 {
-    return identity && identity->sub && *identity->sub;
+    int i;
+
+    for (i = 0; i < result->count; i++) {
+        if (!result->identities[i] || !result->identities[i]->sub || !*result->identities[i]->sub) {
+            return 0;
+        }
+    }
+    return result->count > 0;
 }
 
 const core_decision_t *core_authenticate(request_rec *r)
@@ -197,8 +205,11 @@ const core_decision_t *core_authenticate(request_rec *r)
 
         result->outcome = RR_AUTHN_ABSENT;
         result->outcome = provider->table->authenticate(r, result);
-        if (result->outcome == RR_AUTHN_VERIFIED && !is_somebody(result->identity)) {
+        if (result->outcome == RR_AUTHN_VERIFIED && !are_somebody(result)) {
             result->outcome = RR_AUTHN_INVALID; /* a provider's mistake is not an admission */
+        }
+        if (result->outcome != RR_AUTHN_VERIFIED) {
+            result->count = 0;
         }
         if (result->outcome == RR_AUTHN_INVALID || result->outcome == RR_AUTHN_UNAVAILABLE) {
             RR_LOG_R(APLOG_INFO, 0, r, 10110, "%s: %s (%s)", provider->name,

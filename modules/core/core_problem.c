@@ -57,17 +57,39 @@ static const char *quoted(apr_pool_t *p, const char *text)
     return out;
 }
 
+/* The schemes of those providers, each once: const char *. */
+static const apr_array_header_t *schemes_of(request_rec *r, const apr_array_header_t *providers)
+{
+    apr_array_header_t *all = apr_array_make(r->pool, 4, sizeof(const char *));
+    apr_array_header_t *once = apr_array_make(r->pool, 4, sizeof(const char *));
+    int i, k;
+
+    for (i = 0; providers && i < providers->nelts; i++) {
+        APR_ARRAY_IDX(providers, i, core_provider_t).table->schemes(r, all);
+    }
+    for (i = 0; i < all->nelts; i++) {
+        const char *scheme = APR_ARRAY_IDX(all, i, const char *);
+
+        for (k = 0; k < once->nelts && apr_cstr_casecmp(APR_ARRAY_IDX(once, k, const char *), scheme); k++) {
+        }
+        if (k == once->nelts) {
+            APR_ARRAY_PUSH(once, const char *) = scheme;
+        }
+    }
+    return once;
+}
+
 void core_challenge(request_rec *r, const apr_array_header_t *providers, const char *error, const char *detail,
                     const char *scope)
 {
     const char *header = r->proxyreq == PROXYREQ_PROXY ? "Proxy-Authenticate" : "WWW-Authenticate";
-    const char *realm = ap_auth_name(r), *parameters;
-    apr_array_header_t *schemes = apr_array_make(r->pool, 2, sizeof(const char *));
-    int i, k;
+    const apr_array_header_t *schemes = schemes_of(r, providers);
+    const char *realm = ap_auth_name(r), *parameters = "";
+    int i;
 
-    /* mod_authn_core has made a quoted-string's inside of AuthName already. */
-    parameters = apr_pstrcat(r->pool, " realm=\"", realm ? realm : "api", "\"", error ? ", error=\"" : "",
-                             error ? error : "", error ? "\"" : "", NULL);
+    if (error) {
+        parameters = apr_pstrcat(r->pool, ", error=\"", error, "\"", NULL);
+    }
     if (detail) {
         parameters = apr_pstrcat(r->pool, parameters, ", error_description=", quoted(r->pool, detail), NULL);
     }
@@ -75,15 +97,13 @@ void core_challenge(request_rec *r, const apr_array_header_t *providers, const c
         parameters = apr_pstrcat(r->pool, parameters, ", scope=", quoted(r->pool, scope), NULL);
     }
     apr_table_unset(r->err_headers_out, header);
-    for (i = 0; providers && i < providers->nelts; i++) {
-        const char *scheme = APR_ARRAY_IDX(providers, i, core_provider_t).table->scheme(r);
+    for (i = 0; i < schemes->nelts; i++) {
+        const char *scheme = APR_ARRAY_IDX(schemes, i, const char *);
 
-        for (k = 0; k < schemes->nelts && apr_cstr_casecmp(APR_ARRAY_IDX(schemes, k, const char *), scheme); k++) {
-        }
-        if (k == schemes->nelts) {
-            APR_ARRAY_PUSH(schemes, const char *) = scheme;
-            apr_table_addn(r->err_headers_out, header, apr_pstrcat(r->pool, scheme, parameters, NULL));
-        }
+        /* mod_authn_core has made a quoted-string's inside of AuthName already; Basic has no error (RFC 7617). */
+        apr_table_addn(r->err_headers_out, header,
+                       apr_pstrcat(r->pool, scheme, " realm=\"", realm ? realm : "api", "\"",
+                                   apr_cstr_casecmp(scheme, "Basic") ? parameters : "", NULL));
     }
 }
 

@@ -10,6 +10,7 @@
 #include "core_store.h"
 
 #include "core_store_live.h"
+#include "core_store_snapshot.h"
 
 #include <http_core.h>
 
@@ -224,32 +225,6 @@ static apr_interval_time_t max_age(const core_store_conf_t *conf)
     return conf->max_age > 0 ? conf->max_age : 0;
 }
 
-static apr_status_t ask_revision(void *baton, rr_store_t *store, apr_pool_t *p, rr_err_t *err)
-{
-    return rr_store_revision(baton, store, p, err);
-}
-
-/*
- * Whether what was found at that generation still holds. Where only the probe's answer changed (a last-used time was
- * written), one question makes it good for all requests that follow.
- */
-static int still_holds(core_live_t *live, apr_uint64_t generation, const core_store_conf_t *conf, apr_pool_t *p)
-{
-    rr_revision_t revision;
-    core_reading_t reading;
-    core_view_t view;
-
-    if (!core_known_view(&view, core_live_known(live)) || view.generation != generation) {
-        return 0;
-    }
-    if (core_live_is_fresh(live, &view, max_age(conf), apr_time_now())) {
-        return 1;
-    }
-    return core_live_has_probe(live) &&
-           core_live_run(&reading, live, ask_revision, &revision, 1, p, NULL) == APR_SUCCESS &&
-           core_known_note(core_live_known(live), &revision, &reading, CORE_REVOKED_UNKNOWN) == generation;
-}
-
 /* ---- keys ---- */
 
 typedef struct {
@@ -274,7 +249,7 @@ static apr_status_t find_digest(core_found_t *found, int *pother, core_live_t *l
     apr_status_t rv;
 
     *pother = 0;
-    if (core_cache_get(found, core_live_keys(live), digest, p) && still_holds(live, found->generation, conf, p)) {
+    if (core_cache_get(found, core_live_keys(live), digest, p) && core_live_holds(live, found->generation, max_age(conf), p)) {
         return APR_SUCCESS;
     }
     rv = core_live_run(&reading, live, find_key, &work, 1, p, err);
@@ -464,4 +439,12 @@ apr_status_t core_store_digester(const rr_key_digester_t **pdigester, request_re
 
     *pdigester = rv == APR_SUCCESS ? pepper->digester : NULL;
     return rv;
+}
+
+const rr_snapshot_t *core_store_snapshot(request_rec *r, rr_err_t *err)
+{
+    const core_store_conf_t *conf;
+    core_live_t *live = live_of(&conf, r, err);
+
+    return live ? core_snapshots_pin(core_live_snapshots(live), live, max_age(conf), r->pool, err) : NULL;
 }

@@ -28,6 +28,9 @@ apr_status_t core_store_credential_find(const rr_credential_t **pfound, request_
 apr_status_t core_store_token_revoked(request_rec *r, const char *issuer, const char *jti, const char *sub,
                                       apr_time_t iat, const unsigned char digest[32], rr_err_t *err);
 
+/** The picture of the current revision, pinned until r ends; NULL: the store cannot be read now, err says why. */
+const rr_snapshot_t *core_store_snapshot(request_rec *r, rr_err_t *err);
+
 /* ---- statements for the other modules ---- */
 
 /** Work on a connection, which is the caller's until it returns; scratch ends with it. */

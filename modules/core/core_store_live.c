@@ -6,6 +6,7 @@
  * Threads: any, but for make and start, which run before there are several.
  */
 #include "core_store_live.h"
+#include "core_store_snapshot.h"
 
 #include <apr_strings.h>
 #include <apr_thread_cond.h>
@@ -23,6 +24,7 @@ struct core_live_t {
     core_known_t *known;
     core_cache_t *keys, *tokens;
     core_used_t *used;
+    core_snapshots_t *snapshots;
     apr_thread_mutex_t *mutex; /* of the members below, and of reading a pepper */
     const rr_keyring_t *ring;
     const core_pepper_t *pepper; /* atomic; an old one stays for those who use it */
@@ -57,11 +59,12 @@ core_live_t *core_live_make(server_rec *s, const char *driver, const char *param
     live->keys = core_cache_make(pchild);
     live->tokens = core_cache_make(pchild);
     live->used = core_used_make(pchild);
+    live->snapshots = core_snapshots_make(pchild);
     if (apr_thread_mutex_create(&live->mutex, APR_THREAD_MUTEX_DEFAULT, pchild) != APR_SUCCESS ||
         apr_thread_cond_create(&live->cond, pchild) != APR_SUCCESS) {
         return NULL;
     }
-    return live->pool && live->known && live->keys && live->tokens && live->used ? live : NULL;
+    return live->pool && live->known && live->keys && live->tokens && live->used && live->snapshots ? live : NULL;
 }
 
 core_known_t *core_live_known(core_live_t *live)
@@ -84,9 +87,14 @@ core_used_t *core_live_used(core_live_t *live)
     return live->used;
 }
 
-int core_live_has_probe(const core_live_t *live)
+core_snapshots_t *core_live_snapshots(core_live_t *live)
 {
-    return live->probe != NULL;
+    return live->snapshots;
+}
+
+server_rec *core_live_server(const core_live_t *live)
+{
+    return live->s;
 }
 
 int core_live_is_fresh(core_live_t *live, const core_view_t *view, apr_interval_time_t max_age, apr_time_t now)
@@ -164,6 +172,27 @@ apr_status_t core_live_run(core_reading_t *reading, core_live_t *live, core_stor
     }
     note_state(live, rv, &own);
     return rv == APR_SUCCESS ? rv : rr_err_set(err, rv, own.where, "%s", rr_err_text(&own));
+}
+
+static apr_status_t ask_revision(void *baton, rr_store_t *store, apr_pool_t *p, rr_err_t *err)
+{
+    return rr_store_revision(baton, store, p, err);
+}
+
+int core_live_holds(core_live_t *live, apr_uint64_t generation, apr_interval_time_t max_age, apr_pool_t *p)
+{
+    rr_revision_t revision;
+    core_reading_t reading;
+    core_view_t view;
+
+    if (!core_known_view(&view, live->known) || view.generation != generation) {
+        return 0;
+    }
+    if (core_live_is_fresh(live, &view, max_age, apr_time_now())) {
+        return 1;
+    }
+    return live->probe && core_live_run(&reading, live, ask_revision, &revision, 1, p, NULL) == APR_SUCCESS
+           && core_known_note(live->known, &revision, &reading, CORE_REVOKED_UNKNOWN) == generation;
 }
 
 /* ---- master key and pepper ---- */

@@ -39,12 +39,17 @@ core_known_t *core_live_known(core_live_t *live);
 core_cache_t *core_live_keys(core_live_t *live);
 core_cache_t *core_live_tokens(core_live_t *live);
 core_used_t *core_live_used(core_live_t *live);
+struct core_snapshots_t *core_live_snapshots(core_live_t *live);
+server_rec *core_live_server(const core_live_t *live);
 
 /** Whether nothing was committed since view, or max_age allows not to ask; asks no database. */
 int core_live_is_fresh(core_live_t *live, const core_view_t *view, apr_interval_time_t max_age, apr_time_t now);
 
-/** Whether asking for the revision alone is worth it: where the probe can prove it to the requests that follow. */
-int core_live_has_probe(const core_live_t *live);
+/**
+ * Whether what was found at that generation still holds. Where only the probe's answer changed (a last-used time was
+ * written), one question makes it good for all requests that follow.
+ */
+int core_live_holds(core_live_t *live, apr_uint64_t generation, apr_interval_time_t max_age, apr_pool_t *p);
 
 /** The pepper in use, read from the store first if there is none, or if it is not store's (NULL: any). */
 apr_status_t core_live_pepper(const core_pepper_t **ppepper, core_live_t *live, const char *store, apr_pool_t *p,

@@ -45,6 +45,7 @@ static void *merge_dir(apr_pool_t *p, void *base_, void *add_)
     merged->identity_header = add->identity_header ? add->identity_header : base->identity_header;
     merged->claims = core_merge_claim_headers(p, base->claims, add->claims);
     merged->providers = add->providers ? add->providers : base->providers;
+    core_merge_route(merged, base, add);
     return merged;
 }
 
@@ -93,6 +94,13 @@ static const rr_principal_t *principal_get(request_rec *r)
     return decision ? decision->principal : NULL;
 }
 
+static const rr_proxy_t *proxy_get(request_rec *r)
+{
+    const core_route_t *route = core_route(r);
+
+    return route ? route->proxy : NULL;
+}
+
 static void audit(request_rec *r, const char *name, const char *value)
 {
     core_request_t *own = core_request(r);
@@ -107,6 +115,7 @@ static const rr_core_t core = {
     .principal_get = principal_get,
     .client_header = core_client_header,
     .client_args = core_client_args,
+    .proxy_get = proxy_get,
     .lack = core_lack,
     .refuse = core_refuse,
     .audit = audit,
@@ -192,6 +201,10 @@ static int fix_up(request_rec *r)
     }
     decision = core_decision(r);
     who = decision ? decision->principal : NULL;
+    status = core_check_route(r, who); /* nobody asked yet where httpd granted without a user */
+    if (status != OK) {
+        return status;
+    }
     apr_table_setn(r->subprocess_env, "no-cache", "1");
     core_set_env(r, who);
     core_scrub_credentials(r);
@@ -240,6 +253,10 @@ static const command_rec directives[] = {
                   "path, env:NAME or exec:PROGRAM of the key that seals the store's secrets"),
     AP_INIT_TAKE1("RRStoreMaxAge", core_store_set_max_age, NULL, RSRC_CONF,
                   "how old what was read from the store may be; 0: a change counts on the next request"),
+    AP_INIT_TAKE1("RRProxy", core_set_proxy, NULL, ACCESS_CONF,
+                  "id, alias or CLIENT/NAME of the stored proxy that this Location serves"),
+    AP_INIT_TAKE_ARGV("RRGateway", core_set_gateway, NULL, ACCESS_CONF,
+                      "Off, On or On client CLIENT...: the first segment below this Location names a stored proxy"),
     AP_INIT_TAKE1("RRAuditLog", core_configure_audit, NULL, RSRC_CONF,
                   "file, \"|program\" or syslog for one JSON line a request"),
     { NULL }
@@ -252,6 +269,7 @@ static void register_hooks(apr_pool_t *p)
 
     APR_REGISTER_OPTIONAL_FN(rr_core_get);
     core_register_requirements(p);
+    core_register_route(p);
     core_register_problem();
     core_register_private();
     core_hook_proxy();
@@ -263,6 +281,8 @@ static void register_hooks(apr_pool_t *p)
     ap_hook_child_init(core_store_start_child, NULL, NULL, APR_HOOK_MIDDLE);
 
     ap_hook_post_read_request(read_request, NULL, NULL, APR_HOOK_REALLY_FIRST);
+    ap_hook_translate_name(core_translate_route, NULL, NULL, APR_HOOK_REALLY_FIRST);
+    ap_hook_map_to_storage(core_map_route, NULL, NULL, APR_HOOK_REALLY_FIRST);
     ap_hook_check_access_ex(check_access, NULL, NULL, APR_HOOK_FIRST, AP_AUTH_INTERNAL_PER_CONF);
     ap_hook_force_authn(force_authn, NULL, NULL, APR_HOOK_FIRST);
     ap_hook_check_authn(check_authn, NULL, NULL, APR_HOOK_FIRST, AP_AUTH_INTERNAL_PER_CONF);
@@ -273,6 +293,7 @@ static void register_hooks(apr_pool_t *p)
     ap_hook_insert_filter(core_insert_private, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_insert_error_filter(core_insert_private, NULL, NULL, APR_HOOK_MIDDLE); /* a redirect's answer too */
     ap_hook_insert_error_filter(core_insert_problem, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_handler(core_handle_route, NULL, NULL, APR_HOOK_REALLY_FIRST);
     ap_hook_handler(core_handle_me, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_log_transaction(core_write_audit, NULL, NULL, APR_HOOK_MIDDLE);
 }

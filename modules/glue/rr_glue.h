@@ -62,6 +62,9 @@ const char *rr_glue_source_cookie(cmd_parms *cmd, void *conf, const char *name);
     AP_INIT_TAKE1(prefix "Cookie", rr_glue_source_cookie, (void *)offsetof(type, member), RSRC_CONF | ACCESS_CONF, \
                   "cookie that carries the " what)
 
+/** The scheme of the first source in Authorization, "Bearer" where that has none; NULL: none is there. */
+const char *rr_glue_sources_scheme(const apr_array_header_t *sources);
+
 /** add's list where it has one, else base's. */
 rr_sources_t rr_glue_sources_merge(rr_sources_t base, rr_sources_t add);
 

@@ -78,6 +78,20 @@ rr_sources_t rr_glue_sources_merge(rr_sources_t base, rr_sources_t add)
     return add.list ? add : base;
 }
 
+const char *rr_glue_sources_scheme(const apr_array_header_t *sources)
+{
+    int i;
+
+    for (i = 0; i < sources->nelts; i++) {
+        const rr_source_t *source = &APR_ARRAY_IDX(sources, i, rr_source_t);
+
+        if (source->kind == RR_SOURCE_HEADER && !apr_cstr_casecmp(source->name, "Authorization")) {
+            return source->scheme ? source->scheme : "Bearer";
+        }
+    }
+    return NULL;
+}
+
 /* What one call of rr_glue_sources_read works on. */
 typedef struct {
     request_rec *r;

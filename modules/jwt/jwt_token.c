@@ -207,13 +207,14 @@ static rr_authn_outcome_e judge(token_t *token, const jwt_server_t *conf, const 
     }
     identity = apr_pcalloc(token->r->pool, sizeof(*identity));
     identity->method = JWT_METHOD;
+    identity->kind = RR_CREDENTIAL_JWT_VERIFY;
     identity->sub = sub;
     identity->data = token->claims;
     identity->scopes = scopes_of(token);
     identity->issuer = token->issuer->policy.issuer;
     identity->issuer_name = token->issuer->name;
     identity->expires = time_of(token, "exp");
-    token->result->identity = identity;
+    token->result->identities[token->result->count++] = identity;
     return RR_AUTHN_VERIFIED;
 }
 

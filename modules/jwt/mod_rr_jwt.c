@@ -81,22 +81,14 @@ static rr_authn_outcome_e authenticate(request_rec *r, rr_authn_result_t *result
     return jwt_token_judge(r, core, ap_get_module_config(r->server->module_config, &rr_jwt_module), sources(r), result);
 }
 
-static const char *scheme(request_rec *r)
+static void schemes(request_rec *r, apr_array_header_t *names)
 {
-    const apr_array_header_t *list = sources(r);
-    int i;
+    const char *scheme = rr_glue_sources_scheme(sources(r));
 
-    for (i = 0; i < list->nelts; i++) {
-        const rr_source_t *source = &APR_ARRAY_IDX(list, i, rr_source_t);
-
-        if (source->kind == RR_SOURCE_HEADER && source->scheme && !ap_cstr_casecmp(source->name, "Authorization")) {
-            return source->scheme;
-        }
-    }
-    return "Bearer";
+    APR_ARRAY_PUSH(names, const char *) = scheme ? scheme : "Bearer";
 }
 
-static const rr_authn_provider_t provider = { 20, authenticate, scheme, sources };
+static const rr_authn_provider_t provider = { 20, authenticate, schemes, sources };
 
 /* ---- configuration ---- */
 

@@ -9,8 +9,7 @@
  *          doubt is never an admission.
  * Threads: configuration is read-only after startup; all state is per request.
  */
-#include "rr_glue.h"
-#include "rr_jose.h"
+#include "keyauth.h"
 
 #include <ap_provider.h>
 #include <http_request.h>
@@ -44,27 +43,23 @@ static void *merge_dir(apr_pool_t *p, void *base, void *add)
 
 /* ---- the provider ---- */
 
+/* Configured places, and those that the route's proxy reads its own credentials from. */
 static const apr_array_header_t *sources(request_rec *r)
 {
     const keyauth_dir_t *dir = ap_get_module_config(r->per_dir_config, &rr_keyauth_module);
 
-    return dir->sources.list ? dir->sources.list : default_sources;
+    return keyauth_route_sources(r->pool, dir->sources.list ? dir->sources.list : default_sources, core->proxy_get(r));
 }
 
 /* Bearer where Authorization is read at all (RFC 6750 is how keys are mostly sent), else a scheme that names a key. */
-static const char *scheme(request_rec *r)
+static void schemes(request_rec *r, apr_array_header_t *names)
 {
-    const apr_array_header_t *places = sources(r);
-    int i;
+    const char *scheme = rr_glue_sources_scheme(sources(r));
 
-    for (i = 0; i < places->nelts; i++) {
-        const rr_source_t *source = &APR_ARRAY_IDX(places, i, rr_source_t);
-
-        if (source->kind == RR_SOURCE_HEADER && !apr_cstr_casecmp(source->name, "Authorization")) {
-            return source->scheme ? source->scheme : "Bearer";
-        }
+    APR_ARRAY_PUSH(names, const char *) = scheme ? scheme : "ApiKey";
+    if (rr_proxy_accepts(core->proxy_get(r), RR_CREDENTIAL_BASIC)) {
+        APR_ARRAY_PUSH(names, const char *) = "Basic";
     }
-    return "ApiKey";
 }
 
 /* A subject of metadata's userId, else CLIENT/NAME. */
@@ -99,6 +94,7 @@ static const rr_identity_t *make_identity(apr_pool_t *p, const rr_credential_t *
     rr_identity_t *identity = apr_pcalloc(p, sizeof(*identity));
 
     identity->method = "key";
+    identity->kind = found->kind;
     identity->sub = subject_of(p, found);
     identity->data = found->metadata;
     identity->scopes = scopes_of(p, found);
@@ -111,83 +107,92 @@ static const rr_identity_t *make_identity(apr_pool_t *p, const rr_credential_t *
     return identity;
 }
 
-/* The credentials that are ours to judge: in Authorization, what has a token's shape is not. */
-static const rr_presented_t *choose(const apr_array_header_t *presented, rr_authn_result_t *result)
+static rr_authn_outcome_e refuse(rr_authn_result_t *result, const char *reason, const char *detail)
 {
-    const rr_presented_t *chosen = NULL;
-    int i;
-
-    for (i = 0; i < presented->nelts; i++) {
-        const rr_presented_t *one = &APR_ARRAY_IDX(presented, i, rr_presented_t);
-
-        if (one->in_authorization && rr_jws_has_shape(one->value, one->len)) {
-            result->foreign = 1;
-        }
-        else if (chosen) {
-            result->reason = "two_keys";
-            result->detail = "Two different API keys were sent.";
-            return NULL;
-        }
-        else {
-            chosen = one;
-        }
-    }
-    return chosen;
+    result->reason = reason;
+    result->detail = detail;
+    return RR_AUTHN_INVALID;
 }
 
-static rr_authn_outcome_e judge(request_rec *r, const rr_presented_t *key, rr_authn_result_t *result)
+/* A found credential becomes an identity; two different ones of a kind are one too many. */
+static rr_authn_outcome_e let_in(request_rec *r, const rr_credential_t *found, rr_authn_result_t *result)
+{
+    int i;
+
+    for (i = 0; i < result->count; i++) {
+        if (result->identities[i]->kind == found->kind) {
+            return refuse(result, "two_credentials", "Two different credentials of one kind were sent.");
+        }
+    }
+    if (result->count == RR_MAX_IDENTITIES) {
+        return refuse(result, "too_many", "Too many credentials were sent.");
+    }
+    result->identities[result->count++] = make_identity(r->pool, found);
+    return RR_AUTHN_VERIFIED;
+}
+
+/* Looks one presented secret up as each kind that its place allows. */
+static rr_authn_outcome_e judge(request_rec *r, const keyauth_presented_t *one, rr_authn_result_t *result)
 {
     const rr_credential_t *found;
     rr_err_t err = RR_ERR_INIT;
-    apr_status_t rv;
+    apr_status_t rv = APR_NOTFOUND;
+    int i;
 
-    if (rr_key_shape(key->value, key->len) == RR_KEY_BROKEN) {
-        result->reason = "checksum";
-        result->detail = "The API key is not valid.";
-        return RR_AUTHN_INVALID;
+    if (one->len > RR_MAX_KEY && one->kinds[0] == RR_CREDENTIAL_KEY && !one->kinds[1]) {
+        return refuse(result, "too_long", "The API key is not valid.");
     }
-    rv = core->credential_find(&found, r, RR_CREDENTIAL_KEY, key->value, key->len, &err);
+    if (one->kinds[0] == RR_CREDENTIAL_KEY && rr_key_shape(one->value, one->len) == RR_KEY_BROKEN) {
+        return refuse(result, "checksum", "The API key is not valid.");
+    }
+    for (i = 0; i < KEYAUTH_MAX_KINDS && one->kinds[i] && APR_STATUS_IS_NOTFOUND(rv); i++) {
+        rr_err_clear(&err);
+        rv = core->credential_find(&found, r, one->kinds[i], one->value, one->len, &err);
+    }
     if (rv == APR_SUCCESS) {
-        result->identity = make_identity(r->pool, found);
-        return RR_AUTHN_VERIFIED;
+        return let_in(r, found, result);
     }
-    result->reason = APR_STATUS_IS_NOTFOUND(rv) ? "unknown_key" : rr_err_word(rv);
+    if (APR_STATUS_IS_NOTFOUND(rv) && one->kinds[0] == RR_CREDENTIAL_JWT) {
+        result->foreign = 1; /* no static credential, so a token to verify */
+        return RR_AUTHN_ABSENT;
+    }
     if (APR_STATUS_IS_NOTFOUND(rv) || rv == RR_EREVOKED) {
-        result->detail = "The API key is not valid."; /* the same words: whether it ever was is not the caller's business */
-        return RR_AUTHN_INVALID;
+        /* The same words: whether it ever was one is not the caller's business. */
+        return refuse(result, APR_STATUS_IS_NOTFOUND(rv) ? "unknown_key" : "revoked", "The API key is not valid.");
     }
     if (rv == RR_EEXPIRED) {
-        result->detail = "The API key has expired.";
-        return RR_AUTHN_INVALID;
+        return refuse(result, "expired", "The API key has expired.");
     }
+    result->reason = rr_err_word(rv);
     return RR_AUTHN_UNAVAILABLE;
 }
 
+/* Every credential that was presented is judged; the worst outcome is the provider's. */
 static rr_authn_outcome_e authenticate(request_rec *r, rr_authn_result_t *result)
 {
     apr_array_header_t *presented;
-    const rr_presented_t *key;
     rr_err_t err = RR_ERR_INIT;
+    int i, unavailable = 0;
 
-    /* Authorization may hold a token, which is longer than any key; what is too long for a key is then not found. */
-    if (rr_glue_sources_read(&presented, r, core, sources(r), RR_MAX_TOKEN, &err) != APR_SUCCESS) {
-        result->reason = "malformed";
-        result->detail = apr_pstrdup(r->pool, rr_err_text(&err));
-        return RR_AUTHN_INVALID;
+    if (keyauth_presented(&presented, r, core, sources(r), &result->foreign, &err) != APR_SUCCESS) {
+        return refuse(result, "malformed", apr_pstrdup(r->pool, rr_err_text(&err)));
     }
-    key = choose(presented, result);
-    if (!key) {
-        return result->reason ? RR_AUTHN_INVALID : RR_AUTHN_ABSENT;
+    for (i = 0; i < presented->nelts; i++) {
+        switch (judge(r, &APR_ARRAY_IDX(presented, i, keyauth_presented_t), result)) {
+        case RR_AUTHN_INVALID:
+            return RR_AUTHN_INVALID;
+        case RR_AUTHN_UNAVAILABLE:
+            unavailable = 1;
+            break;
+        case RR_AUTHN_ABSENT:
+        case RR_AUTHN_VERIFIED:
+            break;
+        }
     }
-    if (key->len > RR_MAX_KEY) {
-        result->reason = "too_long";
-        result->detail = "The API key is not valid.";
-        return RR_AUTHN_INVALID;
-    }
-    return judge(r, key, result);
+    return unavailable ? RR_AUTHN_UNAVAILABLE : result->count ? RR_AUTHN_VERIFIED : RR_AUTHN_ABSENT;
 }
 
-static const rr_authn_provider_t provider = { 10, authenticate, scheme, sources };
+static const rr_authn_provider_t provider = { 10, authenticate, schemes, sources };
 
 /* ---- Require rr-key [client C..] [name C/N..] [scope S..] ---- */
 

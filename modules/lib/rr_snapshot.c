@@ -278,6 +278,20 @@ const rr_party_t *rr_snapshot_party(const rr_snapshot_t *snapshot, const char *i
     return apr_hash_get(snapshot->parties, id, APR_HASH_KEY_STRING);
 }
 
+int rr_proxy_accepts(const rr_proxy_t *proxy, rr_credential_kind_e kind)
+{
+    int i;
+
+    for (i = 0; proxy && i < proxy->credentials->nelts; i++) {
+        const rr_party_t *party = APR_ARRAY_IDX(proxy->credentials, i, const rr_party_t *);
+
+        if (party && party->kind == kind) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
 void rr_snapshot_closed(const rr_snapshot_t *snapshot, void (*visit)(void *baton, const char *name, const char *why),
                         void *baton)
 {

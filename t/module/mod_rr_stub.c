@@ -44,7 +44,7 @@ static rr_authn_outcome_e verify(request_rec *r, const char *method, const char 
     identity->credential = rr_json_string(rr_json_member(value, "credential"));
     identity->credential_id = identity->credential ? "stub-id" : NULL;
     identity->hint = identity->credential ? "stub...hint" : NULL;
-    result->identity = identity;
+    result->identities[result->count++] = identity;
     return RR_AUTHN_VERIFIED;
 }
 
@@ -84,16 +84,16 @@ static rr_authn_outcome_e authenticate_blue(request_rec *r, rr_authn_result_t *r
     return obey(r, "blue", "X-Blue", result);
 }
 
-static const char *scheme_red(request_rec *r)
+static void schemes_red(request_rec *r, apr_array_header_t *names)
 {
     (void)r;
-    return "Red";
+    APR_ARRAY_PUSH(names, const char *) = "Red";
 }
 
-static const char *scheme_blue(request_rec *r)
+static void schemes_blue(request_rec *r, apr_array_header_t *names)
 {
     (void)r;
-    return "Blue";
+    APR_ARRAY_PUSH(names, const char *) = "Blue";
 }
 
 static rr_source_t source_red = { RR_SOURCE_HEADER, "X-Red", NULL };
@@ -113,8 +113,8 @@ static const apr_array_header_t *sources_blue(request_rec *r)
     return &sources_of_blue;
 }
 
-static const rr_authn_provider_t red = { 1, authenticate_red, scheme_red, sources_red };
-static const rr_authn_provider_t blue = { 2, authenticate_blue, scheme_blue, sources_blue };
+static const rr_authn_provider_t red = { 1, authenticate_red, schemes_red, sources_red };
+static const rr_authn_provider_t blue = { 2, authenticate_blue, schemes_blue, sources_blue };
 
 static authz_status require_method(request_rec *r, const char *method)
 {

@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * core_route.c: which stored proxy a request is for, and whom that proxy admits.
+ *
+ * A Location names its proxy (RRProxy) or serves them all, the first segment
+ * below it telling which (RRGateway). The route is found once, from one
+ * snapshot, before anything else looks at the request.
+ *
+ * Result:  without a verified credential 401, whether or not the proxy exists;
+ *          with one that is not the proxy's, or for an unknown or inactive
+ *          proxy, 403, always in the same words.
+ */
+#include "core.h"
+#include "core_store.h"
+
+#include <http_core.h>
+#include <http_protocol.h>
+#include <http_request.h>
+#include <mod_auth.h>
+
+#include <ap_provider.h>
+#include <apr_cstr.h>
+#include <apr_strings.h>
+
+#define NOT_ADMITTED "The credential is good but not allowed here: proxy"
+
+/* ---- directives ---- */
+
+/* The mount of a <Location "/path">; NULL with a sentence where the section has none. */
+static const char *mount_of(cmd_parms *cmd, const char **psentence)
+{
+    const ap_directive_t *section = cmd->directive->parent;
+
+    for (; section && apr_cstr_casecmp(section->directive, "<Location"); section = section->parent) {
+    }
+    if (!section || !cmd->path || *cmd->path != '/' || strpbrk(cmd->path, "*?[")) {
+        *psentence = apr_psprintf(cmd->pool, "%s has to stand in a <Location \"/path\"> without wildcards: what follows "
+                                  "that path is what the target gets", cmd->cmd->name);
+        return NULL;
+    }
+    return cmd->path;
+}
+
+const char *core_set_proxy(cmd_parms *cmd, void *conf, const char *name)
+{
+    core_dir_t *dir = conf;
+    const char *sentence = NULL;
+
+    dir->mount = mount_of(cmd, &sentence);
+    if (!sentence && !*name) {
+        sentence = "RRProxy: expected a proxy's id, its alias, or CLIENT/NAME";
+    }
+    dir->proxy = name;
+    dir->gateway = 0;
+    return sentence;
+}
+
+const char *core_set_gateway(cmd_parms *cmd, void *conf, int argc, char *const argv[])
+{
+    core_dir_t *dir = conf;
+    const char *sentence = NULL;
+    int i;
+
+    if (!argc || (apr_cstr_casecmp(argv[0], "On") && apr_cstr_casecmp(argv[0], "Off"))
+        || (argc > 1 && (argc == 2 || apr_cstr_casecmp(argv[1], "client") || apr_cstr_casecmp(argv[0], "On")))) {
+        return "RRGateway: expected Off, On, or On client CLIENT...";
+    }
+    dir->mount = mount_of(cmd, &sentence);
+    dir->gateway = !apr_cstr_casecmp(argv[0], "On");
+    dir->proxy = NULL;
+    dir->gateway_clients = argc > 1 ? apr_array_make(cmd->pool, argc, sizeof(const char *)) : NULL;
+    for (i = 2; i < argc; i++) {
+        APR_ARRAY_PUSH(dir->gateway_clients, const char *) = apr_pstrdup(cmd->pool, argv[i]);
+    }
+    return sentence;
+}
+
+void core_merge_route(core_dir_t *merged, const core_dir_t *base, const core_dir_t *add)
+{
+    const core_dir_t *from = add->mount ? add : base;
+
+    merged->mount = from->mount;
+    merged->proxy = from->proxy;
+    merged->gateway = from->gateway;
+    merged->gateway_clients = from->gateway_clients;
+}
+
+/* ---- which proxy ---- */
+
+static int serves_client(const core_dir_t *dir, const char *client)
+{
+    int i;
+
+    for (i = 0; dir->gateway_clients && i < dir->gateway_clients->nelts; i++) {
+        if (!strcmp(APR_ARRAY_IDX(dir->gateway_clients, i, const char *), client)) {
+            return 1;
+        }
+    }
+    return dir->gateway_clients == NULL;
+}
+
+/* What follows the mount in the decoded path: "" or "/...". */
+static const char *below_mount(request_rec *r, const char *mount)
+{
+    apr_size_t len = strlen(mount);
+
+    while (len && mount[len - 1] == '/') {
+        len--;
+    }
+    return strlen(r->uri) >= len ? r->uri + len : "";
+}
+
+/* The first segment below a gateway's mount: a proxy's id or alias, never CLIENT/NAME. NULL: there is none. */
+static const char *gateway_segment(request_rec *r, const core_dir_t *dir)
+{
+    const char *below = below_mount(r, dir->mount);
+    apr_size_t len;
+
+    below += *below == '/';
+    len = strcspn(below, "/");
+    return len ? apr_pstrmemdup(r->pool, below, len) : NULL;
+}
+
+int core_has_route(request_rec *r)
+{
+    const core_dir_t *dir = core_dir(r);
+
+    return dir->proxy || dir->gateway;
+}
+
+const core_route_t *core_route(request_rec *r)
+{
+    const core_dir_t *dir = core_dir(r);
+    core_request_t *own;
+    core_route_t *route;
+    rr_err_t err = RR_ERR_INIT;
+    const char *name;
+
+    if (!core_has_route(r)) {
+        return NULL;
+    }
+    own = core_request(r);
+    if (own->route && own->route->found_for == r->per_dir_config) {
+        return own->route;
+    }
+    route = own->route = apr_pcalloc(r->pool, sizeof(*route));
+    route->found_for = r->per_dir_config;
+    route->snapshot = core_store_snapshot(r, &err);
+    if (!route->snapshot) {
+        route->unavailable = 1;
+        return route;
+    }
+    name = dir->proxy ? dir->proxy : gateway_segment(r, dir);
+    if (name) {
+        route->proxy = rr_snapshot_proxy(route->snapshot, name);
+    }
+    if (route->proxy && dir->gateway && !serves_client(dir, route->proxy->client)) {
+        route->proxy = NULL;
+    }
+    return route;
+}
+
+/* ---- whom it admits ---- */
+
+static int proves(const rr_principal_t *who, const rr_party_t *credential)
+{
+    int i;
+
+    for (i = 0; credential && i < who->count; i++) {
+        if (who->identities[i]->credential_id && !strcmp(who->identities[i]->credential_id, credential->id)) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+static int admits(const rr_proxy_t *proxy, const rr_principal_t *who)
+{
+    int proved = 0, i;
+
+    for (i = 0; i < proxy->credentials->nelts; i++) {
+        proved += proves(who, APR_ARRAY_IDX(proxy->credentials, i, const rr_party_t *));
+    }
+    return proxy->all ? proved && proved == proxy->credentials->nelts : proved > 0;
+}
+
+int core_check_route(request_rec *r, const rr_principal_t *who)
+{
+    const core_route_t *route = core_route(r);
+
+    if (!route) {
+        return OK;
+    }
+    if (!who) {
+        core_challenge(r, core_all_providers(), NULL, NULL, NULL);
+        return core_refuse(r, HTTP_UNAUTHORIZED, "A credential is required.");
+    }
+    if (route->unavailable) {
+        return core_refuse(r, HTTP_SERVICE_UNAVAILABLE, "The proxy cannot be looked up at the moment.");
+    }
+    if (!route->proxy || !route->proxy->active || !admits(route->proxy, who)) {
+        RR_LOG_R(APLOG_INFO, 0, r, 10140, "%s", !route->proxy            ? "there is no such proxy"
+                                                : !route->proxy->active ? "the proxy is not active"
+                                                                        : "the credential is not the proxy's");
+        return core_refuse(r, HTTP_FORBIDDEN, NOT_ADMITTED);
+    }
+    if (route->proxy->closed) {
+        RR_LOG_R(APLOG_ERR, 0, r, 10141, "proxy %s/%s is closed: %s", route->proxy->client, route->proxy->name,
+                 route->proxy->closed);
+        return core_refuse(r, HTTP_SERVICE_UNAVAILABLE, "The proxy is closed; its operator has to act.");
+    }
+    return OK;
+}
+
+static authz_status check_proxy(request_rec *r, const char *line, const void *parsed)
+{
+    const core_decision_t *decision = r->user ? core_decision(r) : NULL;
+    const core_route_t *route;
+
+    (void)line, (void)parsed;
+    if (!decision || !decision->principal) {
+        return AUTHZ_DENIED_NO_USER;
+    }
+    route = core_route(r);
+    if (route && route->proxy && route->proxy->active && admits(route->proxy, decision->principal)) {
+        return AUTHZ_GRANTED;
+    }
+    core_lack(r, RR_LACK_OTHER, "proxy");
+    return AUTHZ_DENIED;
+}
+
+static const char *parse_proxy(cmd_parms *cmd, const char *line, const void **pparsed)
+{
+    (void)cmd;
+    *pparsed = NULL;
+    return *line ? "takes no argument: the section's RRProxy or RRGateway says which proxy" : NULL;
+}
+
+static const authz_provider proxy_requirement = { check_proxy, parse_proxy };
+
+void core_register_route(apr_pool_t *p)
+{
+    ap_register_auth_provider(p, AUTHZ_PROVIDER_GROUP, "rr-proxy", AUTHZ_PROVIDER_VERSION, &proxy_requirement,
+                              AP_AUTH_INTERNAL_PER_CONF);
+}
+
+/* ---- phases: such a request is no file, whatever lies on disk ---- */
+
+int core_translate_route(request_rec *r)
+{
+    if (!core_has_route(r)) {
+        return DECLINED;
+    }
+    core_route(r);
+    r->filename = apr_pstrcat(r->pool, "rr-proxy:", r->uri, NULL);
+    return OK;
+}
+
+int core_map_route(request_rec *r)
+{
+    return r->filename && !strncmp(r->filename, "rr-proxy:", 9) ? OK : DECLINED;
+}
+
+int core_handle_route(request_rec *r)
+{
+    if (!r->filename || strncmp(r->filename, "rr-proxy:", 9)) {
+        return DECLINED;
+    }
+    return core_refuse(r, HTTP_NOT_IMPLEMENTED, "Forwarding to stored targets is not part of this version.");
+}
