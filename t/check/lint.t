@@ -54,17 +54,17 @@ sub none
 }
 
 my $banned = qr/\b(?:strcpy|strcat|stpcpy|v?sprintf|strtok|atoi|atol|gets|alloca)\s*\(/;
-my $compared = qr/\b(?:memcmp|strn?cmp|strn?casecmp|apr_cstr_\w*cmp\w*|ap_cstr_casecmpn?)\s*\([^;]*\b
-    \w*(?:secret|password|digest|pepper|master_key|signature|hmac|presented)\w*/xi;
+my $compared = qr/\b(?:memcmp|strn?cmp|strn?casecmp|apr_cstr_\w*cmp\w*|ap_cstr_casecmpn?)\s*
+    \((?:[^()]|\([^()]*\))*\b\w*(?:secret|password|digest|pepper|master_key|signature|hmac|presented)\w*/xi;
 
 # The patterns themselves, on what they have to find.
 like('    strcpy(a, b);', $banned, 'control: strcpy is seen');
 unlike('    apr_cpystrn(a, b, n);', $banned, 'control: apr_cpystrn is not');
 like('if (!memcmp(key->digest, digest, 32)) {', $compared, 'control: memcmp on a digest is seen');
-unlike('if (!strcmp(name, "kid")) {', $compared, 'control: strcmp on a name is not');
+unlike('if (!strcmp(name, kid) && digest) {', $compared, 'control: strcmp on a name is not');
 
 none('no banned function', found($banned, @c));
-none('no comparison of a secret whose time tells: rr_secret_equal, or say /* lint: why */', found($compared, @c));
+none('no comparison of a secret whose time tells: rr_secret_equal, or say /* lint: why */', found($compared, grep { !m{^t/} } @c));
 none('every file names its licence in its first lines', grep {
     my $head = substr(slurp($_), 0, 300);
     $head !~ /SPDX-License-Identifier: Apache-2\.0/;
