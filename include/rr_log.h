@@ -12,8 +12,16 @@
 #include <httpd.h>
 #include <http_log.h>
 
-#define RR_LOG_R(level, status, r, id, ...) ap_log_rerror(APLOG_MARK, level, status, r, "RR" #id ": " __VA_ARGS__)
-#define RR_LOG_S(level, status, s, id, ...) ap_log_error(APLOG_MARK, level, status, s, "RR" #id ": " __VA_ARGS__)
-#define RR_LOG_P(level, status, p, id, ...) ap_log_perror(APLOG_MARK, level, status, p, "RR" #id ": " __VA_ARGS__)
+/* Which module a line is of, for LogLevel rr_jwt:debug: the build names it for every file, the glue's too. */
+#ifdef RR_MODULE
+extern module AP_MODULE_DECLARE_DATA RR_MODULE;
+#define RR_LOG_MARK __FILE__, __LINE__, RR_MODULE.module_index
+#else
+#define RR_LOG_MARK APLOG_MARK
+#endif
+
+#define RR_LOG_R(level, status, r, id, ...) ap_log_rerror(RR_LOG_MARK, level, status, r, "RR" #id ": " __VA_ARGS__)
+#define RR_LOG_S(level, status, s, id, ...) ap_log_error(RR_LOG_MARK, level, status, s, "RR" #id ": " __VA_ARGS__)
+#define RR_LOG_P(level, status, p, id, ...) ap_log_perror(RR_LOG_MARK, level, status, p, "RR" #id ": " __VA_ARGS__)
 
 #endif

@@ -20,8 +20,8 @@ sub same
     my @undocumented = grep { !$in_docs->{$_} } sort keys %$in_code;
     my @unknown = grep { !$in_code->{$_} } sort keys %$in_docs;
     ok(scalar keys %$in_code, "$name: there are some");
-    is_deeply(\@undocumented, [], "$name: all are documented");
-    is_deeply(\@unknown, [], "$name: nothing is documented that is not there");
+    ok(!@undocumented, "$name: all are documented") or diag("  not documented: @undocumented");
+    ok(!@unknown, "$name: nothing is documented that is not there") or diag("  only documented: @unknown");
 }
 
 # ---- directives: the first argument of a row of a command table; a heading of a page; a line of rr.conf ----
