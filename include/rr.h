@@ -36,6 +36,7 @@
 #define RR_MAX_NAME 128              /* a client id, a credential's or an issuer's name */
 #define RR_MAX_METADATA 16384        /* a credential's metadata as JSON */
 #define RR_MAX_CLAIM_HEADER 4096     /* an identity or claim header's value */
+#define RR_MAX_API_BODY (256 * 1024) /* a request of the management API */
 #define RR_MAX_PATTERN 4096          /* the text of a regular expression */
 #define RR_MAX_AUDIT_LINE 4096       /* one audit line with its newline: PIPE_BUF, written atomically */
 

@@ -197,6 +197,14 @@ apr_status_t rr_store_client_add(rr_store_t *store, const rr_client_t *client, a
 apr_status_t rr_store_client_get(const rr_client_t **pclient, rr_store_t *store, const char *id, apr_pool_t *p,
                                  rr_err_t *err);
 
+/** Those after the id `after` ("" for the first page), by id. Array of rr_client_t *. */
+apr_status_t rr_store_client_list(apr_array_header_t **pclients, rr_store_t *store, const char *after, int limit,
+                                  apr_pool_t *p, rr_err_t *err);
+apr_status_t rr_store_client_update(rr_store_t *store, const rr_client_t *client, apr_pool_t *p, rr_err_t *err);
+
+/** RR_ECONFLICT: it has credentials, targets or proxies. */
+apr_status_t rr_store_client_delete(rr_store_t *store, const char *id, apr_pool_t *p, rr_err_t *err);
+
 typedef struct rr_credential_row_t {
     const char *id, *client;
     int target;                /* credentialType: 0 proxy, 1 target */
@@ -209,8 +217,9 @@ typedef struct rr_credential_row_t {
     int active;
     apr_time_t expires;
     const char *origins; /* JSON array of the origins a target credential is bound to; NULL: not yet bound */
-    const char *params;  /* JSON object of what of credentialSecret is not secret; NULL: none */
-    const char *secret;  /* sealed for rr_credential_context(id); NULL: none (proxy keys are digests in their own table) */
+    const char *params;  /* JSON object: credentialSecret, its secrets masked; NULL: none */
+    const char *secret;  /* credentialSecret, a JSON object, sealed for rr_credential_context(id); NULL: there is nothing
+                            to replay (what callers present are digests in their own table), or it was not given yet */
     apr_time_t created, updated;
 } rr_credential_row_t;
 
@@ -225,6 +234,26 @@ apr_status_t rr_store_credential_get(const rr_credential_row_t **prow, rr_store_
                                      const char *id, apr_pool_t *p, rr_err_t *err);
 apr_status_t rr_store_credential_by_name(const rr_credential_row_t **prow, rr_store_t *store, const char *client,
                                          int target, const char *name, apr_pool_t *p, rr_err_t *err);
+
+apr_status_t rr_store_credential_list(apr_array_header_t **prows, rr_store_t *store, const char *client,
+                                      const char *after, int limit, apr_pool_t *p, rr_err_t *err);
+
+/** All but id, client, type, kind and created. */
+apr_status_t rr_store_credential_update(rr_store_t *store, const rr_credential_row_t *row, apr_pool_t *p, rr_err_t *err);
+
+/** Base URLs of the targets that a proxy joins this target credential to. Array of const char *. */
+apr_status_t rr_store_credential_targets(apr_array_header_t **purls, rr_store_t *store, const char *id, apr_pool_t *p,
+                                         rr_err_t *err);
+
+/* A proxy that keeps something in use. */
+typedef struct rr_user_t {
+    const char *id, *name;
+} rr_user_t;
+typedef enum { RR_USERS_OF_CREDENTIAL = 0, RR_USERS_OF_TARGET } rr_users_e; /* of a target credential; of a target */
+
+/** The first 100 proxies that use it. Array of rr_user_t *. */
+apr_status_t rr_store_users(apr_array_header_t **pusers, rr_store_t *store, rr_users_e of, const char *id, apr_pool_t *p,
+                            rr_err_t *err);
 
 /** With its keys, rules and filters. A proxy that names it refuses from then on; RR_ECONFLICT: a proxy's target credential. */
 apr_status_t rr_store_credential_delete(rr_store_t *store, const char *client, const char *id, apr_pool_t *p,
@@ -241,6 +270,14 @@ typedef struct rr_key_row_t {
 /** RR_ECONFLICT: the value is a key of some credential already. */
 apr_status_t rr_store_key_add(rr_store_t *store, const rr_key_row_t *row,
                               const unsigned char digest[RR_KEY_DIGEST_LEN], apr_pool_t *p, rr_err_t *err);
+
+/** The key of that digest and its credential; NULL: nobody has it. */
+apr_status_t rr_store_key_owner(const char **pid, const char **pcredential, rr_store_t *store,
+                                const unsigned char digest[RR_KEY_DIGEST_LEN], apr_pool_t *p, rr_err_t *err);
+
+/** Deletes every key of the credential but the one of that digest; *pcount of them. */
+apr_status_t rr_store_key_delete_others(int *pcount, rr_store_t *store, const char *credential,
+                                        const unsigned char digest[RR_KEY_DIGEST_LEN], apr_pool_t *p, rr_err_t *err);
 
 /** By id; client NULL: of any client. APR_NOTFOUND. */
 apr_status_t rr_store_key_get(const rr_key_row_t **prow, rr_store_t *store, const char *client, const char *id,

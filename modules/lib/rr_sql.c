@@ -51,6 +51,15 @@ static const struct {
     [RR_SQL_CLIENT_ADD] = { "rr_client_add", "INSERT INTO rr_client (id, name, created) VALUES (%s, %s, %lld)", NULL, 3,
                             0 },
     [RR_SQL_CLIENT_GET] = { "rr_client_get", "SELECT id, name, created FROM rr_client WHERE id = %s", NULL, 1, 3 },
+    [RR_SQL_CLIENT_LIST] = { "rr_client_list",
+                             "SELECT id, name, created FROM rr_client WHERE id > %s ORDER BY id LIMIT %lld", NULL, 2, 3 },
+    [RR_SQL_CLIENT_UPDATE] = { "rr_client_update", "UPDATE rr_client SET name = %s WHERE id = %s", NULL, 2, 0 },
+    [RR_SQL_CLIENT_DELETE] = { "rr_client_delete",
+                               "DELETE FROM rr_client WHERE id = %s AND "
+                               "NOT EXISTS (SELECT 1 FROM rr_credential x WHERE x.client = rr_client.id) AND "
+                               "NOT EXISTS (SELECT 1 FROM rr_target x WHERE x.client = rr_client.id) AND "
+                               "NOT EXISTS (SELECT 1 FROM rr_proxy x WHERE x.client = rr_client.id)",
+                               NULL, 1, 0 },
     [RR_SQL_CREDENTIAL_ADD] = { "rr_credential_add",
                                 "INSERT INTO rr_credential (" CREDENTIAL_COLUMNS ") VALUES (%s, %s, %s, %s, %s, %s, %s, "
                                 "%s, %s, %lld, %lld, %s, %s, %s, %lld, %lld)",
@@ -62,16 +71,31 @@ static const struct {
                                     "SELECT " CREDENTIAL_COLUMNS
                                     " FROM rr_credential WHERE client = %s AND type = %s AND name = %s",
                                     NULL, 3, 16 },
+    [RR_SQL_CREDENTIAL_LIST] = { "rr_credential_list",
+                                 "SELECT " CREDENTIAL_COLUMNS
+                                 " FROM rr_credential WHERE client = %s AND id > %s ORDER BY id LIMIT %lld",
+                                 NULL, 3, 16 },
+    [RR_SQL_CREDENTIAL_UPDATE] = { "rr_credential_update",
+                                   "UPDATE rr_credential SET name = %s, region = %s, scopes = %s, metadata = %s, "
+                                   "default_effect = %s, active = %lld, expires = %lld, origins = %s, params = %s, "
+                                   "secret = %s, updated = %lld WHERE id = %s",
+                                   NULL, 12, 0 },
+    [RR_SQL_CREDENTIAL_TARGETS] = { "rr_credential_targets",
+                                    "SELECT t.base_url FROM rr_proxy p JOIN rr_target t ON t.id = p.target WHERE "
+                                    "p.target_credential = %s",
+                                    NULL, 1, 1 },
     [RR_SQL_CREDENTIAL_DELETE] = { "rr_credential_delete",
                                    "DELETE FROM rr_credential WHERE id = %s AND " OF_CLIENT("client"), NULL, 3, 0 },
     [RR_SQL_CREDENTIAL_USERS] = { "rr_credential_users",
-                                  "SELECT id FROM rr_proxy WHERE target_credential = %s ORDER BY id LIMIT 100", NULL, 1,
-                                  1 },
+                                  "SELECT id, name FROM rr_proxy WHERE target_credential = %s ORDER BY id LIMIT 100",
+                                  NULL, 1, 2 },
+    [RR_SQL_TARGET_USERS] = { "rr_target_users",
+                              "SELECT id, name FROM rr_proxy WHERE target = %s ORDER BY id LIMIT 100", NULL, 1, 2 },
     [RR_SQL_KEY_ADD] = { "rr_key_add",
                          "INSERT INTO rr_key (id, credential, digest, hint, expires, created) VALUES (%s, %s, %s, %s, "
                          "%lld, %lld)",
                          NULL, 6, 0 },
-    [RR_SQL_KEY_TAKEN] = { "rr_key_taken", "SELECT id FROM rr_key WHERE digest = %s", NULL, 1, 1 },
+    [RR_SQL_KEY_TAKEN] = { "rr_key_taken", "SELECT id, credential FROM rr_key WHERE digest = %s", NULL, 1, 2 },
     [RR_SQL_KEY_GET] = { "rr_key_get",
                          "SELECT " KEY_COLUMNS " FROM " KEY_TABLES " WHERE k.id = %s AND " OF_CLIENT("c.client"), NULL, 3,
                          8 },
@@ -87,6 +111,8 @@ static const struct {
                             "DELETE FROM rr_key WHERE id = %s AND credential IN (SELECT id FROM rr_credential WHERE "
                             OF_CLIENT("client") ")",
                             NULL, 3, 0 },
+    [RR_SQL_KEY_DELETE_OTHERS] = { "rr_key_delete_others", "DELETE FROM rr_key WHERE credential = %s AND digest <> %s",
+                                   NULL, 2, 0 },
     [RR_SQL_KEY_END_ALL] = { "rr_key_end_all",
                              "UPDATE rr_key SET expires = %lld WHERE credential = %s AND (expires = 0 OR expires > %lld)",
                              NULL, 3, 0 },

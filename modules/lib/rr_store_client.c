@@ -4,6 +4,16 @@
  */
 #include "rr_store_int.h"
 
+static const rr_client_t *client_row(rr_sql_row_t row, apr_pool_t *p)
+{
+    rr_client_t *client = apr_pcalloc(p, sizeof(*client));
+
+    client->id = row[0];
+    client->name = row[1];
+    client->created = rr_column_number(row[2]);
+    return client;
+}
+
 apr_status_t rr_store_client_add(rr_store_t *store, const rr_client_t *client, apr_pool_t *p, rr_err_t *err)
 {
     const rr_client_t *other;
@@ -24,8 +34,6 @@ apr_status_t rr_store_client_get(const rr_client_t **pclient, rr_store_t *store,
 {
     apr_array_header_t *rows;
     apr_status_t rv = rr_sql_select(&rows, store->sql, RR_SQL_CLIENT_GET, RR_SQL_VALUES(id), p, err);
-    rr_client_t *client;
-    rr_sql_row_t row;
 
     *pclient = NULL;
     if (rv != APR_SUCCESS) {
@@ -34,11 +42,36 @@ apr_status_t rr_store_client_get(const rr_client_t **pclient, rr_store_t *store,
     if (!rows->nelts) {
         return rr_err_set(err, APR_NOTFOUND, "client", "there is no client %.64s", id);
     }
-    row = APR_ARRAY_IDX(rows, 0, rr_sql_row_t);
-    client = apr_pcalloc(p, sizeof(*client));
-    client->id = row[0];
-    client->name = row[1];
-    client->created = rr_column_number(row[2]);
-    *pclient = client;
+    *pclient = client_row(APR_ARRAY_IDX(rows, 0, rr_sql_row_t), p);
     return APR_SUCCESS;
+}
+
+apr_status_t rr_store_client_list(apr_array_header_t **pclients, rr_store_t *store, const char *after, int limit,
+                                  apr_pool_t *p, rr_err_t *err)
+{
+    apr_array_header_t *rows;
+    apr_status_t rv = rr_sql_select(&rows, store->sql, RR_SQL_CLIENT_LIST, RR_SQL_VALUES(after, rr_sql_number(p, limit)),
+                                    p, err);
+    int i;
+
+    *pclients = apr_array_make(p, rows->nelts, sizeof(rr_client_t *));
+    for (i = 0; i < rows->nelts; i++) {
+        APR_ARRAY_PUSH(*pclients, const rr_client_t *) = client_row(APR_ARRAY_IDX(rows, i, rr_sql_row_t), p);
+    }
+    return rv;
+}
+
+apr_status_t rr_store_client_update(rr_store_t *store, const rr_client_t *client, apr_pool_t *p, rr_err_t *err)
+{
+    return rr_sql_exec(NULL, store->sql, RR_SQL_CLIENT_UPDATE, RR_SQL_VALUES(client->name, client->id), p, err);
+}
+
+apr_status_t rr_store_client_delete(rr_store_t *store, const char *id, apr_pool_t *p, rr_err_t *err)
+{
+    int changed = 0;
+    apr_status_t rv = rr_sql_exec(&changed, store->sql, RR_SQL_CLIENT_DELETE, RR_SQL_VALUES(id), p, err);
+
+    return rv == APR_SUCCESS && !changed
+               ? rr_err_set(err, RR_ECONFLICT, "client", "the client has credentials, targets or proxies: delete these first")
+               : rv;
 }

@@ -166,3 +166,61 @@ apr_status_t rr_store_credential_delete(rr_store_t *store, const char *client, c
                ? rr_err_set(err, APR_NOTFOUND, "credential", "there is no such credential")
                : rv;
 }
+
+apr_status_t rr_store_credential_list(apr_array_header_t **prows, rr_store_t *store, const char *client,
+                                      const char *after, int limit, apr_pool_t *p, rr_err_t *err)
+{
+    apr_array_header_t *rows;
+    apr_status_t rv = rr_sql_select(&rows, store->sql, RR_SQL_CREDENTIAL_LIST,
+                                    RR_SQL_VALUES(client, after, rr_sql_number(p, limit)), p, err);
+    int i;
+
+    *prows = apr_array_make(p, rows->nelts, sizeof(rr_credential_row_t *));
+    for (i = 0; i < rows->nelts; i++) {
+        APR_ARRAY_PUSH(*prows, const rr_credential_row_t *) = rr_credential_row(APR_ARRAY_IDX(rows, i, rr_sql_row_t), p);
+    }
+    return rv;
+}
+
+apr_status_t rr_store_credential_update(rr_store_t *store, const rr_credential_row_t *row, apr_pool_t *p, rr_err_t *err)
+{
+    return rr_sql_exec(NULL, store->sql, RR_SQL_CREDENTIAL_UPDATE,
+                       RR_SQL_VALUES(row->name, row->region, row->scopes, row->metadata, row->default_effect,
+                                     row->active ? "1" : "0", rr_sql_number(p, row->expires), row->origins, row->params,
+                                     row->secret, rr_sql_number(p, row->updated), row->id),
+                       p, err);
+}
+
+apr_status_t rr_store_credential_targets(apr_array_header_t **purls, rr_store_t *store, const char *id, apr_pool_t *p,
+                                         rr_err_t *err)
+{
+    apr_array_header_t *rows;
+    apr_status_t rv = rr_sql_select(&rows, store->sql, RR_SQL_CREDENTIAL_TARGETS, RR_SQL_VALUES(id), p, err);
+    int i;
+
+    *purls = apr_array_make(p, rows->nelts, sizeof(const char *));
+    for (i = 0; i < rows->nelts; i++) {
+        APR_ARRAY_PUSH(*purls, const char *) = APR_ARRAY_IDX(rows, i, rr_sql_row_t)[0];
+    }
+    return rv;
+}
+
+apr_status_t rr_store_users(apr_array_header_t **pusers, rr_store_t *store, rr_users_e of, const char *id, apr_pool_t *p,
+                            rr_err_t *err)
+{
+    apr_array_header_t *rows;
+    apr_status_t rv = rr_sql_select(&rows, store->sql,
+                                    of == RR_USERS_OF_TARGET ? RR_SQL_TARGET_USERS : RR_SQL_CREDENTIAL_USERS,
+                                    RR_SQL_VALUES(id), p, err);
+    int i;
+
+    *pusers = apr_array_make(p, rows->nelts, sizeof(rr_user_t *));
+    for (i = 0; i < rows->nelts; i++) {
+        rr_user_t *user = apr_pcalloc(p, sizeof(*user));
+
+        user->id = APR_ARRAY_IDX(rows, i, rr_sql_row_t)[0];
+        user->name = APR_ARRAY_IDX(rows, i, rr_sql_row_t)[1];
+        APR_ARRAY_PUSH(*pusers, const rr_user_t *) = user;
+    }
+    return rv;
+}

@@ -93,6 +93,25 @@ apr_status_t rr_store_key_add(rr_store_t *store, const rr_key_row_t *row,
                        p, err);
 }
 
+apr_status_t rr_store_key_owner(const char **pid, const char **pcredential, rr_store_t *store,
+                                const unsigned char digest[RR_KEY_DIGEST_LEN], apr_pool_t *p, rr_err_t *err)
+{
+    apr_array_header_t *rows;
+    apr_status_t rv = rr_sql_select(&rows, store->sql, RR_SQL_KEY_TAKEN,
+                                    RR_SQL_VALUES(rr_sql_hex(p, digest, RR_KEY_DIGEST_LEN)), p, err);
+
+    *pid = rows->nelts ? APR_ARRAY_IDX(rows, 0, rr_sql_row_t)[0] : NULL;
+    *pcredential = rows->nelts ? APR_ARRAY_IDX(rows, 0, rr_sql_row_t)[1] : NULL;
+    return rv;
+}
+
+apr_status_t rr_store_key_delete_others(int *pcount, rr_store_t *store, const char *credential,
+                                        const unsigned char digest[RR_KEY_DIGEST_LEN], apr_pool_t *p, rr_err_t *err)
+{
+    return rr_sql_exec(pcount, store->sql, RR_SQL_KEY_DELETE_OTHERS,
+                       RR_SQL_VALUES(credential, rr_sql_hex(p, digest, RR_KEY_DIGEST_LEN)), p, err);
+}
+
 apr_status_t rr_store_key_get(const rr_key_row_t **prow, rr_store_t *store, const char *client, const char *id,
                               apr_pool_t *p, rr_err_t *err)
 {
