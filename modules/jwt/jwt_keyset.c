@@ -323,20 +323,16 @@ static void save(jwt_keyset_t *keyset, const jwt_download_t *download, apr_pool_
 }
 
 /* The address to fetch from: the configured one, or one discovered not long ago. NULL: discover. */
-static const char *known_url(jwt_keyset_t *keyset, apr_pool_t *p)
+static const char *known_url(jwt_keyset_t *keyset, apr_time_t *pdiscovered, apr_pool_t *p)
 {
-    apr_uint32_t generation;
-    apr_time_t unused;
-    set_t *set;
-    const char *url = NULL;
+    const char *url = keyset->jwks_url;
+    set_t *set = url ? NULL : set_acquire(keyset);
 
-    if (keyset->jwks_url) {
-        return keyset->jwks_url;
-    }
-    set = set_use(keyset, &generation, &unused);
+    *pdiscovered = 0;
     if (set && is_ahead(set->discovered + DISCOVERY_LIFETIME, apr_time_now(), DISCOVERY_LIFETIME)
         && !atomic_load(&keyset->slot->failures)) {
         url = apr_pstrdup(p, set->jwks_url);
+        *pdiscovered = set->discovered;
     }
     set_release(keyset, set);
     return url;
@@ -345,13 +341,11 @@ static const char *known_url(jwt_keyset_t *keyset, apr_pool_t *p)
 /* Fetches and publishes; the caller holds the claim. */
 static void fetch(jwt_keyset_t *keyset)
 {
-    apr_time_t deadline = apr_time_now() + FLIGHT_TIMEOUT;
+    apr_time_t deadline = apr_time_now() + FLIGHT_TIMEOUT, discovered;
     jwt_download_t download;
     rr_err_t err = RR_ERR_INIT;
-    apr_uint32_t generation;
-    apr_time_t unused;
     apr_pool_t *p;
-    set_t *before, *set;
+    set_t *set;
     const char *url;
 
     if (apr_pool_create_unmanaged_ex(&p, NULL, NULL) != APR_SUCCESS) {
@@ -359,17 +353,17 @@ static void fetch(jwt_keyset_t *keyset)
         note_failure(keyset, &err);
         return;
     }
-    url = known_url(keyset, p);
-    if (jwt_download(&download, keyset->issuer, url, all.settings.ca_file, deadline, p, &err) != APR_SUCCESS
-        || set_make(&set, &download, atomic_load(&keyset->slot->generation) + 1, &err) != APR_SUCCESS) {
+    url = known_url(keyset, &discovered, p);
+    if (jwt_download(&download, keyset->issuer, url, all.settings.ca_file, deadline, p, &err) != APR_SUCCESS) {
         note_failure(keyset, &err);
         apr_pool_destroy(p);
         return;
     }
-    if (!keyset->jwks_url && url) {
-        before = set_use(keyset, &generation, &unused);
-        download.discovered = set->discovered = before ? before->discovered : 0;
-        set_release(keyset, before);
+    download.discovered = url ? discovered : download.discovered;
+    if (set_make(&set, &download, atomic_load(&keyset->slot->generation) + 1, &err) != APR_SUCCESS) {
+        note_failure(keyset, &err);
+        apr_pool_destroy(p);
+        return;
     }
     save(keyset, &download, p);
     set_release(keyset, set_install(keyset, set));

@@ -283,5 +283,5 @@ for my $case (
 }
 
 expect_log('RR10320', 'RR10321', 'RR10324');
-allow_log('RR10326', 'RR10327', 'AH10392', qr/AH00045|AH00046|AH00161|AH00484/);
+allow_log('RR10326', 'RR10327', 'AH10392', 'AH03092', qr/AH00045|AH00046|AH00161|AH00484/);
 finish();
