@@ -35,6 +35,8 @@
 #include <stdatomic.h>
 #include <string.h>
 
+APLOG_USE_MODULE(rr_jwt);
+
 #define FLIGHT_TIMEOUT apr_time_from_sec(5)  /* one fetch with its discovery */
 #define CLAIM_LIFETIME apr_time_from_sec(7)  /* past which a claimant is taken for dead */
 #define KNOWN_WAIT apr_time_from_sec(2)      /* for another's fetch, where a usable set is there already */

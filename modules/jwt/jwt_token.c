@@ -19,6 +19,8 @@
 
 #include <string.h>
 
+APLOG_USE_MODULE(rr_jwt);
+
 #define OWN_SCOPE "rr:" /* scopes that begin so are ours to grant, never an issuer's */
 
 /* One token on its way through. */
