@@ -96,7 +96,8 @@ static void round_trips(void)
         rr_jwk_t *key, *other;
         const rr_jwks_t *set;
 
-        is_int(rr_jwk_generate(&key, alg, cases[i].crv, "k1", pool, &err), APR_SUCCESS, apr_pstrcat(pool, name, ": generate", NULL));
+        is_int(rr_jwk_generate(&key, alg, cases[i].crv, "k1", pool, &err), APR_SUCCESS,
+               apr_pstrcat(pool, name, ": generate", NULL));
         is_int(rr_jwk_print(&jwk, key, symmetric, pool, &err), APR_SUCCESS, "print");
         set = set_of(jwk, symmetric);
         is_int(rr_jws_sign(&token, key, "JWT", "{\"sub\":\"x\"}", pool, &err), APR_SUCCESS, "sign");
