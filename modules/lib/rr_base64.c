@@ -9,9 +9,11 @@
  */
 #include "rr_base64.h"
 
+#include <string.h>
+
 static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
-/* Value of each character plus one; 0: not in the alphabet. */
+/* Value of each character plus one; 0: not in the alphabet, which less one has bits above the six of a value. */
 static const unsigned char values[256] = {
     ['A'] = 1,  ['B'] = 2,  ['C'] = 3,  ['D'] = 4,  ['E'] = 5,  ['F'] = 6,  ['G'] = 7,  ['H'] = 8,  ['I'] = 9,
     ['J'] = 10, ['K'] = 11, ['L'] = 12, ['M'] = 13, ['N'] = 14, ['O'] = 15, ['P'] = 16, ['Q'] = 17, ['R'] = 18,
@@ -23,11 +25,30 @@ static const unsigned char values[256] = {
     ['_'] = 64,
 };
 
+#define EVERY(byte) (APR_UINT64_C(0x0101010101010101) * (byte))
+
+/* The top bit of each of eight bytes, none above 0x7f, that is from lo to hi: neither sum carries into the next. */
+static apr_uint64_t in_range(apr_uint64_t bytes, unsigned int lo, unsigned int hi)
+{
+    return (bytes + EVERY(0x80 - lo)) & ~(bytes + EVERY(0x7f - hi)) & EVERY(0x80);
+}
+
+/* Eight characters a step: it is asked of every token before anything else is known of it. */
 int rr_base64url_is(const char *text, apr_size_t len)
 {
     apr_size_t i;
 
-    for (i = 0; i < len; i++) {
+    for (i = 0; i + 8 <= len; i += 8) {
+        apr_uint64_t bytes, good;
+
+        memcpy(&bytes, text + i, 8);
+        good = in_range(bytes | EVERY(0x20), 'a', 'z') | in_range(bytes, '0', '9') | in_range(bytes, '-', '-')
+               | in_range(bytes, '_', '_');
+        if ((bytes & EVERY(0x80)) || good != EVERY(0x80)) {
+            return 0;
+        }
+    }
+    for (; i < len; i++) {
         if (!values[(unsigned char)text[i]]) {
             return 0;
         }
@@ -42,11 +63,11 @@ int rr_base64url_into(unsigned char *to, const char *text, apr_size_t len)
     unsigned int a, b, c, d, bits;
 
     for (; left >= 4; left -= 4, from += 4, to += 3) {
-        a = values[from[0]], b = values[from[1]], c = values[from[2]], d = values[from[3]];
-        if (!a || !b || !c || !d) {
+        a = values[from[0]] - 1U, b = values[from[1]] - 1U, c = values[from[2]] - 1U, d = values[from[3]] - 1U;
+        if ((a | b | c | d) > 63) {
             return 0;
         }
-        bits = (a - 1) << 18 | (b - 1) << 12 | (c - 1) << 6 | (d - 1);
+        bits = a << 18 | b << 12 | c << 6 | d;
         to[0] = (unsigned char)(bits >> 16);
         to[1] = (unsigned char)(bits >> 8);
         to[2] = (unsigned char)bits;

@@ -40,14 +40,14 @@ static int visit(void *baton, const char *name, const rr_json_t *value)
     return 1;
 }
 
-/* jansson's verdict; its refusals for size of numbers are not ours. */
+/* jansson's verdict; its refusals for the size of numbers are not ours, and it lets a NUL end some texts early. */
 static void compare(const char *text, size_t len, int accepted, const char *why)
 {
     json_error_t error;
     json_t *value = json_loadb(text, len, JSON_DECODE_ANY | JSON_REJECT_DUPLICATES, &error);
     int number = !value && json_error_code(&error) == json_error_numeric_overflow;
 
-    if (!number && !!value != accepted && !(value && why && strstr(why, "nested"))) {
+    if (!number && !memchr(text, '\0', len) && !!value != accepted && !(value && why && strstr(why, "nested"))) {
         abort();
     }
     json_decref(value);

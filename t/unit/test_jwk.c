@@ -3,6 +3,7 @@
  * test_jwk.c: which keys of a set are used and why others are not; private keys
  * made, loaded and printed; base64url.
  */
+#include "../../modules/lib/rr_base64.h"
 #include "../../modules/lib/rr_jose_private.h"
 
 #include "jose_vectors.h"
@@ -58,7 +59,8 @@ static void keys(void)
         { "RSA with HS256", "\"alg\":\"HS256\",\"kty\":\"RSA\",\"e\":\"AQAB\",\"n\":\"%s\"", 0, NULL, "alg" },
         { "RSA with none", "\"alg\":\"none\",\"kty\":\"RSA\",\"e\":\"AQAB\",\"n\":\"%s\"", 0, NULL, "alg" },
         { "P-256", EC256, 0, "ES256", NULL },
-        { "P-256 with its alg, use and ops", EC256 ",\"alg\":\"ES256\",\"use\":\"sig\",\"key_ops\":[\"verify\"]", 0, "ES256", NULL },
+        { "P-256 with its alg, use and ops", EC256 ",\"alg\":\"ES256\",\"use\":\"sig\",\"key_ops\":[\"verify\"]", 0, "ES256",
+          NULL },
         { "alg of another curve", EC256 ",\"alg\":\"ES384\"", 0, NULL, "alg" },
         { "alg not a string", EC256 ",\"alg\":7", 0, NULL, "alg" },
         { "use not a string", EC256 ",\"use\":[\"sig\"]", 0, NULL, "use" },
@@ -73,7 +75,8 @@ static void keys(void)
         { "EC of zeros", "\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":\"" ZERO32 "\",\"y\":\"" ZERO32 "\"", 0, NULL, "x" },
         { "EC said to be another curve", "\"kty\":\"EC\",\"crv\":\"secp256k1\"," X256 "," Y256, 0, NULL, "x" },
         { "EC with a wider curve's name", "\"kty\":\"EC\",\"crv\":\"P-384\"," X256 "," Y256, 0, NULL, "x" },
-        { "EC with a short coordinate", "\"kty\":\"EC\",\"crv\":\"P-256\"," X256 ",\"y\":\"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5Q\"",
+        { "EC with a short coordinate",
+          "\"kty\":\"EC\",\"crv\":\"P-256\"," X256 ",\"y\":\"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5Q\"",
           0, NULL, "x" },
         { "EC without y", "\"kty\":\"EC\",\"crv\":\"P-256\"," X256, 0, NULL, "y" },
         { "EC of an unknown curve", "\"kty\":\"EC\",\"crv\":\"P-192\"," X256 "," Y256, 0, NULL, "kty" },
@@ -130,6 +133,7 @@ static void sets(void)
         { "a member twice", "{\"keys\":[{" EC256 "}],\"keys\":[]}", 0 },
         { "a member of a key twice", "{\"keys\":[{" EC256 ",\"kty\":\"EC\"}]}", 0 },
     };
+    static const char named[] = "{\"keys\":[{" EC256 ",\"kid\":\"a\"},{" ED "}]}";
     const rr_jwks_t *set;
     rr_err_t err = RR_ERR_INIT;
     size_t i;
@@ -141,8 +145,7 @@ static void sets(void)
     }
     is_int(load("{" EC256 ",\"use\":\"enc\"},{\"kty\":\"AKP\"}", 0, &err), -1, "nothing usable");
     is_str(err.text, "no usable key in the set; the first is left out: its 'use' or 'key_ops' is not to verify", "why");
-    rr_jwks_parse(&set, "{\"keys\":[{" EC256 ",\"kid\":\"a\"},{" ED "}]}", strlen("{\"keys\":[{" EC256 ",\"kid\":\"a\"},{" ED "}]}"),
-                  0, pool, NULL);
+    rr_jwks_parse(&set, named, strlen(named), 0, pool, NULL);
     is_str(rr_jwks_kids(pool, set), "a -", "ids, for people");
 }
 
@@ -308,7 +311,8 @@ static const char *pem(EVP_PKEY *pkey, int traditional, const char *passphrase)
 
 static void pems(void)
 {
-    EVP_PKEY *rsa = EVP_PKEY_Q_keygen(NULL, NULL, "RSA", (size_t)2048), *weak = EVP_PKEY_Q_keygen(NULL, NULL, "RSA", (size_t)1024);
+    EVP_PKEY *rsa = EVP_PKEY_Q_keygen(NULL, NULL, "RSA", (size_t)2048);
+    EVP_PKEY *weak = EVP_PKEY_Q_keygen(NULL, NULL, "RSA", (size_t)1024);
     EVP_PKEY *ec = EVP_PKEY_Q_keygen(NULL, NULL, "EC", "P-384"), *x = EVP_PKEY_Q_keygen(NULL, NULL, "X25519");
     rr_jwk_t *key;
     rr_err_t err = RR_ERR_INIT;
@@ -369,8 +373,8 @@ static void base64url(void)
         { "", "" }, { "Zg", "f" }, { "Zm8", "fo" }, { "Zm9v", "foo" }, { "Zm9vYg", "foob" }, { "Zm9vYmE", "fooba" },
         { "Zm9vYmFy", "foobar" }, { "-_-_", "\xfb\xff\xbf" },
     };
-    static const char *const bad[] = { "Z",  "Zh", "Zm9", "Zm9vY", "Zm9=", "Zg==", "Zm9v\n", " Zm9v", "Zm+v", "Zm/v", "Zm.v",
-                                       "Zm\x80v", "Zm9vYh" };
+    static const char *const bad[] = { "Z",     "Zh",   "Zm9",  "Zm9vY", "Zm9=",    "Zg==",  "Zm9v\n",
+                                       " Zm9v", "Zm+v", "Zm/v", "Zm.v",  "Zm\x80v", "Zm9vYh" };
     const unsigned char *bytes;
     apr_size_t len, i;
 
@@ -380,10 +384,30 @@ static void base64url(void)
         is_str(rr_base64url_encode(pool, good[i].bytes, strlen(good[i].bytes)), good[i].text, "encodes");
     }
     for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-        is_int(rr_base64url_decode(&bytes, &len, bad[i], strlen(bad[i]), pool), RR_EINVAL, apr_psprintf(pool, "not base64url %d", (int)i));
+        is_int(rr_base64url_decode(&bytes, &len, bad[i], strlen(bad[i]), pool), RR_EINVAL,
+               apr_psprintf(pool, "not base64url %d", (int)i));
         ok(!bytes && !len, "nothing");
     }
     is_int(rr_base64url_decode(&bytes, &len, "Zm\0v", 4, pool), RR_EINVAL, "NUL within");
+}
+
+/* Every byte at every place of a text that is looked at by eights and then one by one. */
+static void characters(void)
+{
+    static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    char text[20];
+    int c, at, wrong = 0;
+
+    for (c = 0; c < 256; c++) {
+        for (at = 0; at < (int)sizeof(text); at++) {
+            memset(text, 'A', sizeof(text));
+            text[at] = (char)c;
+            wrong += rr_base64url_is(text, sizeof(text)) != (c && strchr(alphabet, c) != NULL);
+        }
+    }
+    is_int(wrong, 0, "the alphabet, nothing else");
+    memset(text, 'A', sizeof(text));
+    ok(rr_base64url_is(text, 16) && !rr_base64url_is(text, 17) && rr_base64url_is(text, 18) && rr_base64url_is(text, 0), "lengths");
 }
 
 int main(void)
@@ -399,6 +423,7 @@ int main(void)
     pems();
     prints();
     base64url();
+    characters();
     apr_pool_destroy(pool);
     return tap_end();
 }
