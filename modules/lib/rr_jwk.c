@@ -118,7 +118,7 @@ apr_status_t rr_jwk_adopt(rr_jwk_t *key, EVP_PKEY *pkey, rr_err_t *err)
     return APR_SUCCESS;
 }
 
-/* The bytes of a base64url member. What is private is wiped from the JSON value once it has been read. */
+/* The bytes of a base64url member. */
 static apr_status_t member_bytes(const unsigned char **pbytes, apr_size_t *plen, const rr_json_t *jwk, const char *name,
                                  apr_pool_t *p, rr_err_t *err)
 {
@@ -130,12 +130,18 @@ static apr_status_t member_bytes(const unsigned char **pbytes, apr_size_t *plen,
     return APR_SUCCESS;
 }
 
-static void wipe_member(const unsigned char *bytes, apr_size_t len, const rr_json_t *jwk, const char *name)
+/* Takes a private member's text out of the JSON value once it has been read: the value is nobody else's. */
+static void wipe_text(const rr_json_t *jwk, const char *name)
 {
     const char *text = rr_json_string(rr_json_member(jwk, name));
 
-    OPENSSL_cleanse((unsigned char *)bytes, len);
     OPENSSL_cleanse((char *)text, strlen(text));
+}
+
+static void wipe_member(const unsigned char *bytes, apr_size_t len, const rr_json_t *jwk, const char *name)
+{
+    OPENSSL_cleanse((unsigned char *)bytes, len);
+    wipe_text(jwk, name);
 }
 
 /* Parameters of one key under construction, and the numbers they borrow. */
@@ -307,6 +313,7 @@ static apr_status_t import_oct(rr_jwk_t *key, const rr_json_t *jwk, apr_pool_t *
     if (rv != APR_SUCCESS) {
         return rv;
     }
+    wipe_text(jwk, "k");
     key->kty = RR_KTY_OCT;
     if (key->secret_len > RR_MAX_SECRET || !rr_jwk_fitting(RR_KTY_OCT, NULL, key->secret_len)) {
         return rr_err_set(err, RR_EINVAL, "k", "a symmetric key of %" APR_SIZE_T_FMT " bytes; 32 to %d are accepted",
