@@ -12,6 +12,7 @@ use strict;
 use warnings;
 
 use Cwd qw(abs_path);
+use Errno ();
 use Exporter qw(import);
 use Fcntl qw(:flock);
 use File::Basename qw(dirname);
@@ -206,7 +207,7 @@ sub wait_for
 sub alive
 {
     my ($pid) = @_;
-    return 0 if !$pid || (!kill(0, $pid) && $!{ESRCH});
+    return 0 if !$pid || (!kill(0, $pid) && $! == Errno::ESRCH());
     my $stat = eval { slurp("/proc/$pid/stat") };
     return 1 unless defined $stat;
     return $stat =~ /\)\s+[ZX]\s/ ? 0 : 1;
