@@ -287,6 +287,21 @@ char *core_scrub_url(request_rec *r, char *url)
     return *kept ? apr_pstrcat(r->pool, url, "?", kept, NULL) : url;
 }
 
+/* The request line, from which CGI programs and access logs have their request URI. */
+static void take_request_line(request_rec *r)
+{
+    char *target = r->the_request ? strchr(r->the_request, ' ') : NULL, *end, *kept;
+
+    if (!target) {
+        return;
+    }
+    target += strspn(target, " ");
+    end = target + strcspn(target, " ");
+    kept = core_scrub_url(r, apr_pstrmemdup(r->pool, target, (apr_size_t)(end - target)));
+    r->the_request = apr_pstrcat(r->pool, apr_pstrmemdup(r->pool, r->the_request, (apr_size_t)(target - r->the_request)),
+                                 kept, end, NULL);
+}
+
 static void take_args(request_rec *r)
 {
     core_request_t *root = core_request(core_root(r));
@@ -296,6 +311,8 @@ static void take_args(request_rec *r)
         root->taken_args = root->taken_args ? apr_pstrcat(core_root(r)->pool, root->taken_args, "&", r->args, NULL)
                                             : apr_pstrdup(core_root(r)->pool, r->args);
         r->args = *kept ? kept : NULL;
+        r->unparsed_uri = core_scrub_url(r, r->unparsed_uri);
+        take_request_line(r);
     }
 }
 
