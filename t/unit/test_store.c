@@ -1,0 +1,601 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * test_store.c: the store through its own calls, on sqlite3 and, where
+ * RR_TEST_PGSQL names an empty PostgreSQL database, on that too.
+ */
+#include "rr_store.h"
+
+#include "../../modules/lib/rr_sql.h"
+#include "tap.h"
+
+#include <apr_dbd.h>
+#include <apr_file_io.h>
+#include <apr_general.h>
+#include <apr_strings.h>
+
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static char dir[] = "/tmp/rr-store-XXXXXX";
+static const char *driver, *params; /* of the store under test */
+static const rr_keyring_t *ring;
+
+/* A change, made by another program's connection. */
+static void by_hand(apr_pool_t *p, const char *statement)
+{
+    rr_err_t err = RR_ERR_INIT;
+    rr_sql_t *sql;
+
+    if (rr_sql_open(&sql, driver, params, 0, p, &err) != APR_SUCCESS || rr_sql_run(sql, statement, &err) != APR_SUCCESS) {
+        ok(0, "by hand: %s: %s", statement, err.text);
+        return;
+    }
+    rr_sql_close(sql);
+}
+
+static rr_store_t *open_store(apr_pool_t *p)
+{
+    rr_err_t err = RR_ERR_INIT;
+    rr_store_t *store;
+
+    if (rr_store_open(&store, driver, params, p, &err) != APR_SUCCESS) {
+        note("%s", err.text);
+    }
+    return store;
+}
+
+static apr_int64_t revision_of(rr_store_t *store, apr_pool_t *p)
+{
+    rr_revision_t revision = { "", -1 };
+
+    rr_store_revision(&revision, store, p, NULL);
+    return revision.n;
+}
+
+static void digest_of(unsigned char digest[RR_KEY_DIGEST_LEN], rr_store_t *store, const char *key, apr_pool_t *p)
+{
+    const rr_key_digester_t *digester;
+
+    if (rr_store_digester(&digester, store, ring, p, NULL) == APR_SUCCESS) {
+        rr_key_digest(digest, digester, key, strlen(key));
+    }
+}
+
+/* A proxy credential with one key; the status of the whole transaction. */
+static apr_status_t add(rr_store_t *store, const char *id, const char *name, const char *key, apr_time_t expires,
+                        apr_pool_t *p, rr_err_t *err)
+{
+    rr_credential_row_t row = { .id = id, .client = "default", .kind = RR_CREDENTIAL_KEY, .name = name, .active = 1,
+                                .scopes = "[\"a\",\"b\"]", .metadata = "{\"userId\":\"u\"}", .expires = expires };
+    rr_key_row_t key_row = { .id = apr_pstrcat(p, "key-", id, NULL), .credential = id, .hint = "..." };
+    unsigned char digest[RR_KEY_DIGEST_LEN];
+    apr_status_t rv;
+
+    digest_of(digest, store, key, p);
+    rv = rr_store_begin(store, p, err);
+    if (rv == APR_SUCCESS && (rv = rr_store_credential_add(store, &row, p, err)) == APR_SUCCESS) {
+        rv = rr_store_key_add(store, &key_row, digest, p, err);
+    }
+    if (rv == APR_SUCCESS) {
+        return rr_store_commit(store, err);
+    }
+    rr_store_rollback(store);
+    return rv;
+}
+
+static apr_status_t find(const rr_credential_t **pfound, rr_store_t *store, const char *key, apr_pool_t *p)
+{
+    unsigned char digest[RR_KEY_DIGEST_LEN];
+    rr_revision_t revision;
+
+    digest_of(digest, store, key, p);
+    return rr_store_key_find(pfound, &revision, store, digest, p, NULL);
+}
+
+static void test_life(apr_pool_t *p)
+{
+    rr_err_t err = RR_ERR_INIT;
+    rr_store_t *store;
+    int from = -1;
+
+    is_int(rr_store_open(&store, driver, params, p, &err), RR_ESCHEMA, "no store yet");
+    ok(strstr(err.text, "rrctl init") != NULL, "and what to run: %s", err.text);
+    is_int(rr_store_init(driver, params, ring, p, NULL), APR_SUCCESS, "a store is made");
+    rr_err_clear(&err);
+    is_int(rr_store_init(driver, params, ring, p, &err), RR_ECONFLICT, "but not over another");
+    is_int(rr_store_migrate(&from, driver, params, p, NULL), APR_SUCCESS, "a present schema is left");
+    is_int(from, RR_STORE_SCHEMA, "its version");
+    store = open_store(p);
+    ok(store != NULL, "and opens");
+    is_int(rr_store_has_wal(store, p), !strcmp(driver, "sqlite3"), "a sqlite3 store is in WAL mode");
+    rr_store_close(store);
+
+    by_hand(p, "UPDATE rr_store SET version = version + 1");
+    rr_err_clear(&err);
+    is_int(rr_store_open(&store, driver, params, p, &err), RR_ESCHEMA, "a newer schema is not used");
+    ok(strstr(err.text, "update the program") != NULL, "and what to do: %s", err.text);
+    rr_err_clear(&err);
+    is_int(rr_store_migrate(&from, driver, params, p, &err), RR_ESCHEMA, "nor taken backward");
+    by_hand(p, "UPDATE rr_store SET version = version - 1");
+}
+
+static void test_keys(apr_pool_t *p)
+{
+    rr_store_t *store = open_store(p);
+    const rr_credential_t *found;
+    rr_err_t err = RR_ERR_INIT;
+
+    is_int(add(store, "c1", "robot", "value-of-robot", 0, p, &err), APR_SUCCESS, "a credential and its key");
+    is_int(find(&found, store, "value-of-robot", p), APR_SUCCESS, "are found");
+    is_str(found->id, "c1", "by id");
+    is_str(found->client, "default", "client");
+    is_str(found->name, "robot", "and name");
+    is_str(found->key_id, "key-c1", "with the key's id");
+    is_int(found->kind, RR_CREDENTIAL_KEY, "of their kind");
+    is_int(found->scopes->nelts, 2, "with scopes");
+    is_str(APR_ARRAY_IDX(found->scopes, 1, const char *), "b", "each");
+    is_str(rr_json_string(rr_json_member(found->metadata, "userId")), "u", "and metadata");
+    is_int(rr_credential_judge(found, RR_CREDENTIAL_KEY, 1, NULL), APR_SUCCESS, "it lets in");
+    is_int(rr_credential_judge(found, RR_CREDENTIAL_BEARER, 1, NULL), APR_NOTFOUND, "but not as another kind");
+    is_int(rr_credential_judge(found, RR_CREDENTIAL_UNKNOWN, 1, NULL), APR_NOTFOUND, "nor as no kind");
+    is_int(find(&found, store, "value-of-robots", p), APR_NOTFOUND, "another value is not found");
+    is_int(find(&found, store, "value-of-robo", p), APR_NOTFOUND, "nor a shorter one");
+
+    rr_err_clear(&err);
+    is_int(add(store, "c2", "robot", "another-value", 0, p, &err), RR_ECONFLICT, "a name is taken once");
+    is_int(find(&found, store, "another-value", p), APR_NOTFOUND, "and nothing of the attempt is left");
+    rr_err_clear(&err);
+    is_int(add(store, "c2", "rob", "value-of-robot", 0, p, &err), RR_ECONFLICT, "a value is taken once");
+    is_int(rr_store_credential_get(&(const rr_credential_row_t *){ NULL }, store, NULL, "c2", p, NULL), APR_NOTFOUND,
+           "and its credential is not left half-written");
+
+    rr_store_close(store);
+    by_hand(p, "UPDATE rr_credential SET active = 0 WHERE id = 'c1'");
+    store = open_store(p);
+    find(&found, store, "value-of-robot", p);
+    is_int(rr_credential_judge(found, RR_CREDENTIAL_KEY, 1, NULL), RR_EREVOKED, "an inactive credential lets nobody in");
+    by_hand(p, "UPDATE rr_credential SET active = 1, metadata = '{\"a\":1' WHERE id = 'c1'");
+    is_int(find(&found, store, "value-of-robot", p), RR_EINVAL, "nor one whose metadata is no JSON");
+    by_hand(p, "UPDATE rr_credential SET metadata = NULL, scopes = '\"rr:admin\"' WHERE id = 'c1'");
+    is_int(find(&found, store, "value-of-robot", p), RR_EINVAL, "nor one whose scopes are no array");
+    by_hand(p, "UPDATE rr_credential SET scopes = '[]', type = 'target' WHERE id = 'c1'");
+    is_int(find(&found, store, "value-of-robot", p), APR_NOTFOUND, "a target credential is nobody's key");
+    by_hand(p, "UPDATE rr_credential SET type = 'proxy' WHERE id = 'c1'");
+    is_int(find(&found, store, "value-of-robot", p), APR_SUCCESS, "control: as before");
+    ok(found && !found->metadata && found->scopes->nelts == 0, "without scopes and metadata");
+    rr_store_close(store);
+}
+
+/* Ends of credential (c) and key (k), and when it is asked. */
+static void test_ends(apr_pool_t *p)
+{
+    static const struct {
+        const char *name;
+        apr_time_t credential, key, now;
+        apr_status_t status;
+    } cases[] = {
+        { "no end", 0, 0, APR_INT64_MAX, APR_SUCCESS },   { "before the key's end", 0, 100, 99, APR_SUCCESS },
+        { "at the key's end", 0, 100, 100, RR_EEXPIRED }, { "before the credential's end", 100, 0, 99, APR_SUCCESS },
+        { "at the credential's end", 100, 0, 100, RR_EEXPIRED },
+        { "the key ends first", 200, 100, 150, RR_EEXPIRED },
+        { "the credential ends first", 100, 200, 150, RR_EEXPIRED },
+        { "before both", 200, 100, 99, APR_SUCCESS },
+    };
+    rr_store_t *store = open_store(p);
+    const rr_credential_t *found;
+    apr_size_t i;
+
+    for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        by_hand(p, apr_psprintf(p, "UPDATE rr_credential SET expires = %d WHERE id = 'c1'", (int)cases[i].credential));
+        by_hand(p, apr_psprintf(p, "UPDATE rr_key SET expires = %d WHERE id = 'key-c1'", (int)cases[i].key));
+        find(&found, store, "value-of-robot", p);
+        is_int(found ? rr_credential_judge(found, RR_CREDENTIAL_KEY, cases[i].now, NULL) : -1, cases[i].status,
+               cases[i].name);
+    }
+    by_hand(p, "UPDATE rr_credential SET expires = 0");
+    by_hand(p, "UPDATE rr_key SET expires = 0");
+    rr_store_close(store);
+}
+
+static void test_revision(apr_pool_t *p)
+{
+    static const struct {
+        const char *name, *statement;
+        int raises;
+    } cases[] = {
+        { "a client", "INSERT INTO rr_client (id, name, created) VALUES ('c', 'c', 0)", 1 },
+        { "a changed client", "UPDATE rr_client SET name = 'd' WHERE id = 'c'", 1 },
+        { "a credential", "INSERT INTO rr_credential (id, client, type, kind, name, scopes, active, expires, created, "
+                          "updated) VALUES ('x', 'c', 'target', 'key', 'x', '[]', 1, 0, 0, 0)", 1 },
+        { "a key", "INSERT INTO rr_key (id, credential, digest, hint, expires, created) VALUES ('k', 'x', 'd', '', 0, 0)", 1 },
+        { "a last use", "INSERT INTO rr_key_use (key_id, used) VALUES ('k', 5)", 0 },
+        { "a later use", "UPDATE rr_key_use SET used = 6", 0 },
+        { "a target", "INSERT INTO rr_target (id, client, name, base_url, created, updated) VALUES ('t', 'c', 't', 'u', 0, 0)", 1 },
+        { "a proxy", "INSERT INTO rr_proxy (id, client, name, credential_mode, target, target_credential, default_effect, "
+                     "active, created, updated) VALUES ('p', 'c', 'p', 'any', 't', 'x', 'deny', 1, 0, 0)", 1 },
+        { "its credential", "INSERT INTO rr_proxy_credential (proxy, place, credential) VALUES ('p', 0, 'c1')", 1 },
+        { "a rule", "INSERT INTO rr_rule (id, client, proxy, body, created) VALUES ('r', 'c', 'p', '{}', 0)", 1 },
+        { "a filter", "INSERT INTO rr_filter (id, client, target, body, created) VALUES ('f', 'c', 't', '{}', 0)", 1 },
+        { "a revocation", "INSERT INTO rr_revocation (id, issuer, jti, issued_before, expires, created) VALUES "
+                          "('v', 'i', 'j', 0, 0, 0)", 1 },
+        { "a deleted revocation", "DELETE FROM rr_revocation", 1 },
+        { "a deleted key", "DELETE FROM rr_key WHERE id = 'k'", 1 },
+    };
+    static const struct {
+        const char *name, *statement;
+    } refused[] = {
+        { "a target in use is not deleted", "DELETE FROM rr_target WHERE id = 't'" },
+        { "nor a target credential in use", "DELETE FROM rr_credential WHERE id = 'x'" },
+        { "a proxy does not name another client's target", "UPDATE rr_proxy SET client = 'default'" },
+        { "nor another client's target credential", "UPDATE rr_proxy SET target_credential = 'c1'" },
+        { "a rule does not hang on another client's proxy", "UPDATE rr_rule SET client = 'default'" },
+        { "nor on two things", "UPDATE rr_rule SET target = 't'" },
+        { "nor on nothing", "UPDATE rr_rule SET proxy = NULL" },
+        { "there is one store", "INSERT INTO rr_store (one, version, store, n, pepper) VALUES (2, 1, '', 1, '')" },
+        { "a revocation says what it revokes", "INSERT INTO rr_revocation (id, issuer, issued_before, expires, created) "
+                                               "VALUES ('w', 'i', 0, 0, 0)" },
+    };
+    rr_store_t *store = open_store(p);
+    apr_int64_t before, after;
+    apr_size_t i;
+
+    for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        before = revision_of(store, p);
+        by_hand(p, cases[i].statement);
+        after = revision_of(store, p);
+        ok(cases[i].raises ? after > before : after == before, "%s %s the revision", cases[i].name,
+           cases[i].raises ? "raises" : "leaves");
+    }
+    before = revision_of(store, p);
+    for (i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
+        rr_err_t err = RR_ERR_INIT;
+        rr_sql_t *sql;
+
+        rr_sql_open(&sql, driver, params, 0, p, NULL);
+        is_int(rr_sql_run(sql, refused[i].statement, &err), RR_ECONFLICT, refused[i].name);
+        rr_sql_close(sql);
+    }
+    is_int(revision_of(store, p), before, "what is refused leaves the revision");
+    is_int(rr_store_credential_delete(store, NULL, "x", p, NULL), RR_ECONFLICT, "a target credential in use is a conflict");
+    by_hand(p, "DELETE FROM rr_credential WHERE id = 'c1'");
+    ok(revision_of(store, p) > before, "a proxy credential in use can be deleted");
+    {
+        rr_sql_t *sql;
+        apr_array_header_t *rows;
+
+        rr_sql_open(&sql, driver, params, 0, p, NULL);
+        rr_sql_ask(&rows, sql, "SELECT credential FROM rr_proxy_credential", p, NULL);
+        ok(rows->nelts == 1 && !APR_ARRAY_IDX(rows, 0, rr_sql_row_t)[0], "and its place in the proxy stays, empty");
+        rr_sql_close(sql);
+    }
+    by_hand(p, "DELETE FROM rr_client WHERE id = 'c'");
+    {
+        rr_sql_t *sql;
+        apr_array_header_t *rows;
+
+        rr_sql_open(&sql, driver, params, 0, p, NULL);
+        rr_sql_ask(&rows, sql, "SELECT (SELECT count(*) FROM rr_proxy) + (SELECT count(*) FROM rr_target) + "
+                               "(SELECT count(*) FROM rr_rule) + (SELECT count(*) FROM rr_filter)", p, NULL);
+        is_str(APR_ARRAY_IDX(rows, 0, rr_sql_row_t)[0], "0", "a client goes with all that is its own");
+        rr_sql_close(sql);
+    }
+    rr_store_close(store);
+}
+
+static void test_transactions(apr_pool_t *p)
+{
+    rr_store_t *one = open_store(p), *two = open_store(p);
+    rr_revision_t a, b;
+    rr_client_t client = { "tx", "tx", 1 };
+    const rr_client_t *got;
+
+    rr_store_begin(one, p, NULL);
+    rr_store_client_add(one, &client, p, NULL);
+    is_int(rr_store_client_get(&got, two, "tx", p, NULL), APR_NOTFOUND, "what is not committed is not seen");
+    rr_store_rollback(one);
+    is_int(rr_store_client_get(&got, one, "tx", p, NULL), APR_NOTFOUND, "what is rolled back is gone");
+
+    rr_store_begin_read(two, NULL);
+    rr_store_revision(&a, two, p, NULL);
+    rr_store_begin(one, p, NULL);
+    is_int(rr_store_client_add(one, &client, p, NULL), APR_SUCCESS, "a reader holds up no writer");
+    is_int(rr_store_commit(one, NULL), APR_SUCCESS, "nor its commit");
+    rr_store_revision(&b, two, p, NULL);
+    ok(rr_revision_equal(&a, &b), "a reading transaction sees one revision");
+    is_int(rr_store_client_get(&got, two, "tx", p, NULL), APR_NOTFOUND, "and its rows");
+    rr_store_rollback(two);
+    rr_store_revision(&b, two, p, NULL);
+    ok(!rr_revision_equal(&a, &b), "and the next one when it has ended");
+    is_int(rr_store_client_get(&got, two, "tx", p, NULL), APR_SUCCESS, "with its rows");
+
+    is_int(rr_store_is_broken(one), 0, "a connection is sound");
+    rr_store_begin(one, p, NULL);
+    is_int(rr_store_client_add(one, &(rr_client_t){ "tx2", NULL, 1 }, p, NULL), RR_ECONFLICT, "until a statement fails");
+    is_int(rr_store_is_broken(one), 1, "then it is broken");
+    is_int(rr_store_commit(one, NULL), RR_EUNAVAIL, "and commits nothing");
+    rr_store_close(one);
+    rr_store_close(two);
+}
+
+static void test_rows(apr_pool_t *p)
+{
+    rr_store_t *store = open_store(p);
+    rr_key_use_t uses[] = { { "key-r1", 500 }, { "key-r1", 400 }, { "no-such-key", 1 } };
+    rr_key_row_t second = { .id = "key-r2", .credential = "r1", .hint = "...2", .expires = 1000 };
+    unsigned char digest[RR_KEY_DIGEST_LEN] = { 7 };
+    const rr_credential_row_t *row;
+    apr_array_header_t *keys;
+    const rr_key_row_t *key;
+    apr_int64_t before;
+
+    add(store, "r1", "it's \"quoted\"; DROP TABLE rr_key; -- \xc3\xa9", "value-of-r1", 0, p, NULL);
+    is_int(rr_store_credential_by_name(&row, store, "default", 0, "it's \"quoted\"; DROP TABLE rr_key; -- \xc3\xa9", p, NULL),
+           APR_SUCCESS, "a name is a value, whatever is in it");
+    ok(!row->region && !row->secret && !row->default_effect, "what was not set is not there");
+    is_int(rr_store_credential_get(&row, store, "tx", "r1", p, NULL), APR_NOTFOUND, "another client does not see it");
+    is_int(rr_store_key_get(&key, store, "tx", "key-r1", p, NULL), APR_NOTFOUND, "nor its key");
+    is_int(rr_store_key_delete(store, "tx", "key-r1", p, NULL), APR_NOTFOUND, "nor can delete it");
+
+    before = revision_of(store, p);
+    is_int(rr_store_keys_used(store, uses, 3, p, NULL), APR_SUCCESS, "uses are noted in one batch");
+    is_int(revision_of(store, p), before, "which leaves the revision");
+    rr_store_key_get(&key, store, "default", "key-r1", p, NULL);
+    is_int(key->used, 500, "the later use wins");
+
+    rr_store_begin(store, p, NULL);
+    rr_store_key_add(store, &second, digest, p, NULL);
+    rr_store_commit(store, NULL);
+    rr_store_key_end_all(store, "r1", 5000, p, NULL);
+    rr_store_key_list(&keys, store, "default", "r1", "", 10, p, NULL);
+    is_int(keys->nelts, 2, "two keys");
+    is_int(APR_ARRAY_IDX(keys, 0, const rr_key_row_t *)->expires, 5000, "one without an end gets one");
+    is_int(APR_ARRAY_IDX(keys, 1, const rr_key_row_t *)->expires, 1000, "an earlier end stays");
+    rr_store_key_list(&keys, store, "default", "r1", "key-r1", 10, p, NULL);
+    is_int(keys->nelts, 1, "the page after the first");
+    rr_store_key_list(&keys, store, "default", NULL, "", 1, p, NULL);
+    is_int(keys->nelts, 1, "a page of one");
+    is_int(rr_store_key_delete(store, "default", "key-r1", p, NULL), APR_SUCCESS, "a key is deleted");
+    is_int(rr_store_key_delete(store, "default", "key-r1", p, NULL), APR_NOTFOUND, "once");
+    is_int(rr_store_credential_delete(store, "default", "r1", p, NULL), APR_SUCCESS, "a credential goes");
+    is_int(rr_store_key_get(&key, store, NULL, "key-r2", p, NULL), APR_NOTFOUND, "with its keys");
+    rr_store_close(store);
+}
+
+static void test_revocations(apr_pool_t *p)
+{
+    static const unsigned char one[32] = { 1 }, two[32] = { 2 };
+    static const struct {
+        const char *name;
+        rr_token_t token;
+        apr_status_t status;
+    } cases[] = {
+        { "its jti", { "iss", "j1", "s9", 900, two }, RR_EREVOKED },
+        { "its jti from another issuer", { "other", "j1", "s9", 900, two }, APR_SUCCESS },
+        { "another jti", { "iss", "j2", "s9", 900, two }, APR_SUCCESS },
+        { "no jti", { "iss", NULL, NULL, 900, two }, APR_SUCCESS },
+        { "its subject, issued before", { "iss", NULL, "s1", 499, two }, RR_EREVOKED },
+        { "its subject, issued then", { "iss", NULL, "s1", 500, two }, APR_SUCCESS },
+        { "its subject, issued later", { "iss", NULL, "s1", 501, two }, APR_SUCCESS },
+        { "its subject, who knows when issued", { "iss", NULL, "s1", 0, two }, RR_EREVOKED },
+        { "its signing input", { "other", NULL, NULL, 900, one }, RR_EREVOKED },
+    };
+    const rr_revocation_row_t rows[] = {
+        { .id = "v1", .issuer = "iss", .jti = "j1", .expires = 1000 },
+        { .id = "v2", .issuer = "iss", .sub = "s1", .issued_before = 500, .expires = 0 },
+        { .id = "v3", .digest = one, .expires = 3000 },
+    };
+    rr_store_t *store = open_store(p);
+    rr_revision_t revision;
+    int any = -1, count = -1;
+    apr_size_t i;
+
+    is_int(rr_store_revocation_any(&any, &revision, store, p, NULL), APR_SUCCESS, "asked for any");
+    is_int(any, 0, "none yet");
+    for (i = 0; i < 3; i++) {
+        rr_store_begin(store, p, NULL);
+        is_int(rr_store_revocation_add(store, &rows[i], p, NULL), APR_SUCCESS, "a revocation");
+        rr_store_commit(store, NULL);
+    }
+    rr_store_revocation_any(&any, &revision, store, p, NULL);
+    is_int(any, 1, "some now");
+    for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        is_int(rr_store_token_revoked(&revision, store, &cases[i].token, p, NULL), cases[i].status, cases[i].name);
+    }
+    rr_store_revocation_prune(&count, store, 1001, p, NULL);
+    is_int(count, 1, "what has ended is pruned");
+    is_int(rr_store_token_revoked(&revision, store, &cases[0].token, p, NULL), APR_SUCCESS, "and no more asked about");
+    is_int(rr_store_token_revoked(&revision, store, &cases[4].token, p, NULL), RR_EREVOKED, "the endless one stays");
+    rr_store_close(store);
+}
+
+static void count_finding(void *baton, const char *sentence)
+{
+    const char **last = baton;
+
+    *last = sentence;
+}
+
+static int findings(const char **plast, apr_pool_t *p)
+{
+    rr_store_t *store = open_store(p);
+    rr_err_t err = RR_ERR_INIT;
+    int count = -1;
+
+    *plast = "none";
+    if (rr_store_check(&count, store, ring, count_finding, plast, p, &err) != APR_SUCCESS) {
+        note("%s", err.text);
+    }
+    rr_store_close(store);
+    return count;
+}
+
+static void test_sealed(apr_pool_t *p)
+{
+    rr_credential_row_t row = { .id = "s1", .client = "default", .target = 1, .kind = RR_CREDENTIAL_KEY, .name = "vendor",
+                                .scopes = "[]", .active = 1 };
+    rr_store_t *store = open_store(p);
+    const rr_credential_row_t *got;
+    const char *last, *line, *path = apr_pstrcat(p, dir, "/two.key", NULL), *good;
+    const rr_keyring_t *first = ring;
+    rr_keyring_t *both;
+    rr_secret_t *secret;
+    apr_size_t len;
+    apr_file_t *file;
+    int count;
+
+    rr_secret_seal(&row.secret, ring, rr_credential_context(p, "s1"), "vendor-secret", 13, p, NULL);
+    good = row.secret;
+    rr_store_begin(store, p, NULL);
+    rr_store_credential_add(store, &row, p, NULL);
+    rr_store_commit(store, NULL);
+    is_int(findings(&last, p), 0, "a sound store");
+    is_str(last, "none", "has no finding");
+
+    by_hand(p, apr_psprintf(p, "UPDATE rr_credential SET secret = '%.*sX%s' WHERE id = 's1'", 30, good, good + 31));
+    is_int(findings(&last, p), 1, "a changed secret is found");
+    ok(strstr(last, "default/vendor") != NULL, "and named: %s", last);
+    row.id = "s2";
+    row.name = "thief";
+    row.secret = good;
+    rr_store_begin(store, p, NULL);
+    rr_store_credential_add(store, &row, p, NULL);
+    rr_store_commit(store, NULL);
+    by_hand(p, apr_psprintf(p, "UPDATE rr_credential SET secret = '%s' WHERE id = 's1'", good));
+    is_int(findings(&last, p), 1, "a secret copied to another row is found");
+    ok(strstr(last, "default/thief") != NULL, "and named: %s", last);
+    by_hand(p, "DELETE FROM rr_credential WHERE id = 's2'");
+    is_int(findings(&last, p), 0, "control: sound again");
+
+    rr_keyring_new_line(&line, p, NULL);
+    rr_store_close(store);
+    /* A new key before the old one: reseal, then the old one is not needed any more. */
+    {
+        char text[256];
+        apr_size_t old_len = sizeof(text);
+        const char *old_path = apr_pstrcat(p, dir, "/one.key", NULL);
+
+        apr_file_open(&file, old_path, APR_READ, APR_OS_DEFAULT, p);
+        apr_file_read(file, text, &old_len);
+        apr_file_close(file);
+        line = apr_pstrcat(p, line, "\n", NULL);
+        len = strlen(line);
+        unlink(path);
+        apr_file_open(&file, path, APR_WRITE | APR_CREATE, APR_UREAD | APR_UWRITE, p);
+        apr_file_write(file, line, &len);
+        apr_file_write(file, text, &old_len);
+        apr_file_close(file);
+        chmod(path, 0600);
+    }
+    rr_keyring_load(&both, path, p, NULL);
+    store = open_store(p);
+    ring = both;
+    is_int(findings(&last, p), 0, "a new master key before the old one opens all");
+    rr_store_begin(store, p, NULL);
+    is_int(rr_store_reseal(&count, store, both, p, NULL), APR_SUCCESS, "sealed again");
+    is_int(count, 2, "the pepper and one secret");
+    rr_store_reseal(&count, store, both, p, NULL);
+    is_int(count, 0, "and once is enough");
+    is_int(rr_store_commit(store, NULL), APR_SUCCESS, "committed");
+    is_int(findings(&last, p), 0, "sound");
+    rr_store_credential_get(&got, store, "default", "s1", p, NULL);
+    is_int(rr_secret_open(&secret, both, rr_credential_context(p, "s1"), got->secret, p, NULL), APR_SUCCESS, "opens");
+    is_str((const char *)rr_secret_bytes(secret), "vendor-secret", "as it was");
+    is_int(rr_secret_open(&secret, first, rr_credential_context(p, "s1"), got->secret, p, NULL), RR_ESEALED,
+           "the old key opens it no more");
+    ring = first;
+    is_int(findings(&last, p), 2, "a missing master key is two findings: pepper and secret");
+    ok(strstr(last, "master key") != NULL, "in words: %s", last);
+    ring = both;
+    rr_store_close(store);
+}
+
+static void test_check(apr_pool_t *p)
+{
+    const char *last;
+
+    if (!strcmp(driver, "sqlite3")) {
+        by_hand(p, "DROP TRIGGER rr_key_delete");
+        is_int(findings(&last, p), 1, "a missing trigger is found");
+        ok(strstr(last, "rr_key_delete") != NULL, "and named: %s", last);
+        by_hand(p, "CREATE TRIGGER rr_key_delete AFTER delete ON rr_key BEGIN UPDATE rr_store SET n = n + 1; END");
+    }
+    else {
+        by_hand(p, "ALTER TABLE rr_key DISABLE TRIGGER rr_key_bump");
+        is_int(findings(&last, p), 1, "a disabled trigger is found");
+        ok(strstr(last, "rr_key_bump") != NULL, "and named: %s", last);
+        by_hand(p, "ALTER TABLE rr_key ENABLE TRIGGER rr_key_bump");
+    }
+    by_hand(p, "UPDATE rr_credential SET metadata = 'x' WHERE id = 's1'");
+    is_int(findings(&last, p), 1, "metadata that is no JSON is found");
+    by_hand(p, "UPDATE rr_credential SET metadata = NULL WHERE id = 's1'");
+    is_int(findings(&last, p), 0, "control: sound");
+}
+
+static void suite(const char *driver_, const char *params_, apr_pool_t *p)
+{
+    driver = driver_;
+    params = params_;
+    note("%s", driver);
+    test_life(p);
+    test_keys(p);
+    test_ends(p);
+    test_revision(p);
+    test_transactions(p);
+    test_rows(p);
+    test_revocations(p);
+    test_sealed(p);
+    test_check(p);
+}
+
+int main(void)
+{
+    const char *pgsql = getenv("RR_TEST_PGSQL"), *key_path, *database;
+    rr_err_t err = RR_ERR_INIT;
+    rr_store_t *store;
+    rr_keyring_t *made;
+    apr_file_t *file;
+    const char *line;
+    apr_size_t len;
+    apr_pool_t *p;
+
+    apr_initialize();
+    apr_pool_create(&p, NULL);
+    if (!mkdtemp(dir)) {
+        return 1;
+    }
+    key_path = apr_pstrcat(p, dir, "/one.key", NULL);
+    database = apr_pstrcat(p, dir, "/rr.db", NULL);
+    rr_keyring_new_line(&line, p, NULL);
+    len = strlen(line);
+    apr_file_open(&file, key_path, APR_WRITE | APR_CREATE, APR_UREAD | APR_UWRITE, p);
+    apr_file_write(file, line, &len);
+    apr_file_close(file);
+    if (rr_keyring_load(&made, key_path, p, &err) != APR_SUCCESS) {
+        note("%s", err.text);
+        return 1;
+    }
+    ring = made;
+
+    is_int(rr_store_open(&store, "mysql", "x", p, NULL), RR_EINVAL, "another driver");
+    is_int(rr_store_open(&store, "sqlite3", "/no/such/dir/rr.db", p, NULL), RR_ESCHEMA, "no such directory");
+    is_int(rr_store_init("sqlite3", "/no/such/dir/rr.db", ring, p, NULL), RR_EUNAVAIL, "nor can a store be made there");
+    is_int(rr_store_open(&store, "pgsql", "host=127.0.0.1 port=1 dbname=rr", p, &err), RR_EUNAVAIL, "no such server");
+    note("%s", err.text);
+    suite("sqlite3", database, p);
+    if (pgsql) {
+        ring = made;
+        suite("pgsql", pgsql, p);
+    }
+    apr_pool_destroy(p);
+    for (len = 0; len < 6; len++) {
+        static const char *const names[] = { "one.key", "two.key", "rr.db", "rr.db-wal", "rr.db-shm", "rr.db-journal" };
+        char path[128];
+
+        apr_snprintf(path, sizeof(path), "%s/%s", dir, names[len]);
+        unlink(path);
+    }
+    rmdir(dir);
+    apr_terminate();
+    return tap_end();
+}
