@@ -106,8 +106,8 @@ static core_store_conf_t *server_conf(const server_rec *s)
 
 /* ---- startup ---- */
 
-/* Whether the store could be used now, in words; what it makes ends with ptemp. */
-static void try_store(server_rec *s, const core_store_conf_t *conf, apr_pool_t *pconf)
+/* Whether the store could be used now, in words: why_no_key is why there is no conf->ring. */
+static void try_store(server_rec *s, const core_store_conf_t *conf, const rr_err_t *why_no_key, apr_pool_t *pconf)
 {
     const rr_key_digester_t *digester;
     rr_err_t err = RR_ERR_INIT;
@@ -117,8 +117,9 @@ static void try_store(server_rec *s, const core_store_conf_t *conf, apr_pool_t *
 
     apr_pool_create(&ptemp, pconf);
     rv = rr_store_open(&store, conf->driver, conf->params, ptemp, &err);
-    if (rv == APR_SUCCESS && conf->ring) {
-        rv = rr_store_digester(&digester, store, conf->ring, ptemp, &err);
+    if (rv == APR_SUCCESS) {
+        rv = conf->ring ? rr_store_digester(&digester, store, conf->ring, ptemp, &err)
+                        : rr_err_set(&err, why_no_key->status, why_no_key->where, "%s", rr_err_text(why_no_key));
     }
     if (rv != APR_SUCCESS) {
         RR_LOG_S(APLOG_WARNING, 0, s, 10705, "the store cannot be used yet, requests that need it get 503: %s",
@@ -151,11 +152,9 @@ static int check_one(apr_pool_t *pconf, server_rec *s, core_store_conf_t *conf)
         return HTTP_INTERNAL_SERVER_ERROR;
     }
     /* Here, while we may still be root: the children need not be able to read it. */
-    if (rr_keyring_load(&ring, conf->key_source, pconf, &err) != APR_SUCCESS) {
-        RR_LOG_S(APLOG_WARNING, 0, s, 10709, "the master key cannot be read yet: %s", rr_err_text(&err));
-    }
+    rr_keyring_load(&ring, conf->key_source, pconf, &err);
     conf->ring = ring;
-    try_store(s, conf, pconf);
+    try_store(s, conf, &err, pconf);
     return OK;
 }
 

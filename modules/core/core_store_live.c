@@ -26,7 +26,7 @@ struct core_live_t {
     core_used_t *used;
     core_snapshots_t *snapshots;
     apr_thread_mutex_t *mutex; /* of the members below, and of reading a pepper */
-    const rr_keyring_t *ring;
+    const rr_keyring_t *ring;    /* atomic; set once */
     const core_pepper_t *pepper; /* atomic; an old one stays for those who use it */
     int down;                    /* atomic: the status last logged, 0 while it works */
     apr_thread_cond_t *cond;
@@ -211,7 +211,7 @@ static apr_status_t load_keyring(core_live_t *live, rr_err_t *err)
     }
     rv = rr_keyring_load(&ring, live->key_source, live->p, err);
     if (rv == APR_SUCCESS) {
-        live->ring = ring;
+        __atomic_store_n(&live->ring, ring, __ATOMIC_RELEASE);
     }
     return rv == RR_EINVAL ? RR_EDENIED : rv;
 }
@@ -267,8 +267,10 @@ apr_status_t core_live_pepper(const core_pepper_t **ppepper, core_live_t *live, 
     if (pepper && (!store || !strcmp(pepper->store, store))) { /* lint: ids of stores */
         return APR_SUCCESS;
     }
-    rv = core_live_keyring(&wanted.ring, live, err);
-    if (rv != APR_SUCCESS) {
+    /* Where there is no store either, that is the thing to say first. */
+    if ((!__atomic_load_n(&live->ring, __ATOMIC_ACQUIRE) &&
+         (rv = core_live_run(&reading, live, ask_revision, &wanted.revision, 1, p, err)) != APR_SUCCESS) ||
+        (rv = core_live_keyring(&wanted.ring, live, err)) != APR_SUCCESS) {
         return rv;
     }
     /* A pool of its own, kept for good: requests go on using the old one. There is one a store, not one a request. */
@@ -309,14 +311,18 @@ static void flush(core_live_t *live, apr_pool_t *p)
     rr_err_t err = RR_ERR_INIT;
     core_reading_t reading;
     flush_work_t work;
-    int failed;
+    int failed, stale;
 
     work.count = core_used_take(&work.uses, live->used, p);
     if (!work.count) {
         return;
     }
     /* Not by core_live_run: that a write fails (a read-only file) says nothing about reading. */
-    failed = run_once(&reading, &(int){ 0 }, live, write_uses, &work, p, &err) != APR_SUCCESS;
+    failed = run_once(&reading, &stale, live, write_uses, &work, p, &err) != APR_SUCCESS;
+    if (failed && stale) { /* writing a time twice is writing it once */
+        rr_err_clear(&err);
+        failed = run_once(&reading, &stale, live, write_uses, &work, p, &err) != APR_SUCCESS;
+    }
     if (failed && !live->flush_failed) {
         RR_LOG_S(APLOG_WARNING, 0, live->s, 10703, "times of last use of %d keys were not written: %s", work.count,
                  rr_err_text(&err));

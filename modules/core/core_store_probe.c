@@ -12,7 +12,8 @@
  * It counts only while a connection of this process holds the wal-index open:
  * as long as it does, no other process can remove or truncate it. Descriptors
  * are closed never, since closing one drops SQLite's POSIX locks of the whole
- * process; they are few, because one is opened only for a new file.
+ * process; they are few, because one is opened only for a new file. The page
+ * stays readable, as it does for SQLite, which maps the same one.
  *
  * Threads: look is lock-free; hold and let_go take the mutex.
  * Spec:    sqlite.org/walformat.html, 2.1 (wal-index header); SQLite's WAL-mode readers compare the same bytes.
@@ -24,8 +25,8 @@
 
 #include <fcntl.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #define MAX_FILES 16     /* wal-indexes opened in one process; past them every look is a doubt */
 #define HEADER_LEN 48    /* of one copy */
@@ -34,8 +35,8 @@
 
 typedef struct {
     core_file_id_t database, index;
-    int fd;   /* of the wal-index */
-    int held; /* connections of this process */
+    const apr_uint64_t *header; /* its first page, mapped */
+    int held;                   /* connections of this process */
 } wal_index_t;
 
 struct core_probe_t {
@@ -84,7 +85,8 @@ static int find_index(core_probe_t *probe, const core_file_id_t *database)
     core_file_id_t index, again;
     wal_index_t *file;
     struct stat info;
-    int i;
+    void *page;
+    int i, fd;
 
     if (!file_id(&index, probe->index_path)) {
         return -1;
@@ -95,19 +97,18 @@ static int find_index(core_probe_t *probe, const core_file_id_t *database)
             return i;
         }
     }
-    if (probe->count == MAX_FILES) {
+    if (probe->count == MAX_FILES || (fd = open(probe->index_path, O_RDONLY | O_CLOEXEC)) < 0) {
         return -1;
     }
-    file = &probe->files[probe->count];
-    file->fd = open(probe->index_path, O_RDONLY | O_CLOEXEC);
-    if (file->fd < 0) {
+    /* From here on open for good, even where it turns out to be another's. */
+    file = &probe->files[probe->count++];
+    memset(file, 0, sizeof(*file));
+    page = mmap(NULL, 2 * HEADER_LEN, PROT_READ, MAP_SHARED, fd, 0);
+    if (page == MAP_FAILED || fstat(fd, &info) != 0 || info.st_dev != index.device || info.st_ino != index.inode ||
+        info.st_size < 2 * HEADER_LEN || !file_id(&again, probe->path) || !core_file_id_equal(&again, database)) {
         return -1;
     }
-    probe->count++; /* open for good, even where it turns out to be another's */
-    if (fstat(file->fd, &info) != 0 || info.st_dev != index.device || info.st_ino != index.inode ||
-        !file_id(&again, probe->path) || !core_file_id_equal(&again, database)) {
-        return -1;
-    }
+    file->header = page;
     file->database = *database;
     file->index = index;
     return probe->count - 1;
@@ -143,6 +144,7 @@ void core_probe_let_go(core_probe_t *probe, const core_file_id_t *id)
 int core_probe_look(core_stamp_t *stamp, core_probe_t *probe)
 {
     const unsigned char *header = (const unsigned char *)stamp->words;
+    int words = HEADER_LEN / sizeof(apr_uint64_t), i;
     int at = __atomic_load_n(&probe->current, __ATOMIC_ACQUIRE);
     const wal_index_t *file;
     apr_uint32_t version;
@@ -153,9 +155,16 @@ int core_probe_look(core_stamp_t *stamp, core_probe_t *probe)
     }
     file = &probe->files[at];
     if (__atomic_load_n(&file->held, __ATOMIC_ACQUIRE) <= 0 || stat(probe->path, &info) != 0 ||
-        info.st_ino != file->database.inode || info.st_dev != file->database.device ||
-        pread(file->fd, stamp->words, 2 * HEADER_LEN, 0) != 2 * HEADER_LEN) {
+        info.st_ino != file->database.inode || info.st_dev != file->database.device) {
         return 0;
+    }
+    /* A writer changes the second copy, then the first; so the first is read first. */
+    for (i = 0; i < words; i++) {
+        stamp->words[i] = __atomic_load_n(&file->header[i], __ATOMIC_RELAXED);
+    }
+    __atomic_thread_fence(__ATOMIC_ACQUIRE);
+    for (; i < 2 * words; i++) {
+        stamp->words[i] = __atomic_load_n(&file->header[i], __ATOMIC_RELAXED);
     }
     memcpy(&version, header, sizeof(version));
     if (memcmp(header, header + HEADER_LEN, HEADER_LEN) || version != WAL_INDEX_VERSION || header[AT_IS_INIT] != 1) {
