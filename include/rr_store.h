@@ -304,6 +304,96 @@ typedef struct rr_key_use_t {
 /** Notes uses in a transaction of its own; later times win, keys that are gone are skipped, the revision stays. */
 apr_status_t rr_store_keys_used(rr_store_t *store, const rr_key_use_t *uses, int count, apr_pool_t *p, rr_err_t *err);
 
+typedef struct rr_target_row_t {
+    const char *id, *client, *name;
+    const char *base_url;
+    const char *test_path, *region; /* may be NULL */
+    const char *default_effect;     /* "allow", "deny"; NULL: not set */
+    apr_time_t created, updated;
+} rr_target_row_t;
+
+/** RR_ECONFLICT: client has one of that name. */
+apr_status_t rr_store_target_add(rr_store_t *store, const rr_target_row_t *row, apr_pool_t *p, rr_err_t *err);
+
+/** By id of one client. APR_NOTFOUND. */
+apr_status_t rr_store_target_get(const rr_target_row_t **prow, rr_store_t *store, const char *client, const char *id,
+                                 apr_pool_t *p, rr_err_t *err);
+apr_status_t rr_store_target_by_name(const rr_target_row_t **prow, rr_store_t *store, const char *client,
+                                     const char *name, apr_pool_t *p, rr_err_t *err);
+apr_status_t rr_store_target_list(apr_array_header_t **prows, rr_store_t *store, const char *client, const char *after,
+                                  int limit, apr_pool_t *p, rr_err_t *err);
+
+/** All but id, client and created. */
+apr_status_t rr_store_target_update(rr_store_t *store, const rr_target_row_t *row, apr_pool_t *p, rr_err_t *err);
+
+/** With its rules and filters. RR_ECONFLICT: a proxy's target. */
+apr_status_t rr_store_target_delete(rr_store_t *store, const char *client, const char *id, apr_pool_t *p, rr_err_t *err);
+
+/** Target credentials that a proxy joins to this target. Array of rr_credential_row_t *. */
+apr_status_t rr_store_target_credentials(apr_array_header_t **prows, rr_store_t *store, const char *id, apr_pool_t *p,
+                                         rr_err_t *err);
+
+typedef struct rr_proxy_row_t {
+    const char *id, *client, *name;
+    const char *alias, *region;            /* may be NULL */
+    const apr_array_header_t *credentials; /* const char *: proxy credentials in order; NULL: one that was deleted */
+    int all;                               /* proxyCredentialMode: 0 any, 1 all */
+    const char *target;
+    const char *target_credential; /* NULL: none */
+    const char *default_effect;    /* "allow" or "deny" */
+    int active;
+    const char *identity_headers;  /* JSON object; NULL: none */
+    const char *forward_headers;   /* JSON array; NULL: none */
+    apr_time_t created, updated;
+} rr_proxy_row_t;
+
+/** Target and credentials are of the same client. RR_ECONFLICT: client has one of that name, or somebody the alias. */
+apr_status_t rr_store_proxy_add(rr_store_t *store, const rr_proxy_row_t *row, apr_pool_t *p, rr_err_t *err);
+
+/** By id of one client. APR_NOTFOUND. */
+apr_status_t rr_store_proxy_get(const rr_proxy_row_t **prow, rr_store_t *store, const char *client, const char *id,
+                                apr_pool_t *p, rr_err_t *err);
+apr_status_t rr_store_proxy_by_name(const rr_proxy_row_t **prow, rr_store_t *store, const char *client, const char *name,
+                                    apr_pool_t *p, rr_err_t *err);
+
+/** The id of the proxy, any client's, that has the alias; APR_NOTFOUND. */
+apr_status_t rr_store_proxy_by_alias(const char **pid, rr_store_t *store, const char *alias, apr_pool_t *p, rr_err_t *err);
+apr_status_t rr_store_proxy_list(apr_array_header_t **prows, rr_store_t *store, const char *client, const char *after,
+                                 int limit, apr_pool_t *p, rr_err_t *err);
+
+/** All but id, client and created. */
+apr_status_t rr_store_proxy_update(rr_store_t *store, const rr_proxy_row_t *row, apr_pool_t *p, rr_err_t *err);
+
+/** With its rules and filters. */
+apr_status_t rr_store_proxy_delete(rr_store_t *store, const char *client, const char *id, apr_pool_t *p, rr_err_t *err);
+
+typedef enum { RR_OWNER_PROXY = 0, RR_OWNER_CREDENTIAL, RR_OWNER_TARGET } rr_owner_e;
+
+/* A rule or a filter, which hangs on a proxy, credential or target. */
+typedef struct rr_attached_row_t {
+    const char *id, *client;
+    rr_owner_e of;
+    const char *owner; /* id of what it hangs on */
+    const char *body;  /* JSON, normalised */
+    apr_time_t created;
+} rr_attached_row_t;
+
+apr_status_t rr_store_attached_add(rr_store_t *store, int filter, const rr_attached_row_t *row, apr_pool_t *p,
+                                   rr_err_t *err);
+
+/** By id, of that client, on that owner. APR_NOTFOUND. */
+apr_status_t rr_store_attached_get(const rr_attached_row_t **prow, rr_store_t *store, int filter, const char *client,
+                                   rr_owner_e of, const char *owner, const char *id, apr_pool_t *p, rr_err_t *err);
+apr_status_t rr_store_attached_list(apr_array_header_t **prows, rr_store_t *store, int filter, const char *client,
+                                    rr_owner_e of, const char *owner, const char *after, int limit, apr_pool_t *p,
+                                    rr_err_t *err);
+
+/** How many hang on that owner. */
+apr_status_t rr_store_attached_count(apr_int64_t *pcount, rr_store_t *store, int filter, const char *client,
+                                     rr_owner_e of, const char *owner, apr_pool_t *p, rr_err_t *err);
+apr_status_t rr_store_attached_delete(rr_store_t *store, int filter, const char *client, const char *id, apr_pool_t *p,
+                                      rr_err_t *err);
+
 typedef struct rr_revocation_row_t {
     const char *id;
     const char *client;         /* whose administrator made it; NULL: the operator's */
@@ -317,6 +407,13 @@ typedef struct rr_revocation_row_t {
 } rr_revocation_row_t;
 
 apr_status_t rr_store_revocation_add(rr_store_t *store, const rr_revocation_row_t *row, apr_pool_t *p, rr_err_t *err);
+
+/** client NULL: of every client, and the operator's. APR_NOTFOUND. digest is not read. */
+apr_status_t rr_store_revocation_get(const rr_revocation_row_t **prow, rr_store_t *store, const char *client,
+                                     const char *id, apr_pool_t *p, rr_err_t *err);
+apr_status_t rr_store_revocation_list(apr_array_header_t **prows, rr_store_t *store, const char *client,
+                                      const char *after, int limit, apr_pool_t *p, rr_err_t *err);
+apr_status_t rr_store_revocation_delete(rr_store_t *store, const char *id, apr_pool_t *p, rr_err_t *err);
 
 /** Removes what ended before now. */
 apr_status_t rr_store_revocation_prune(int *pcount, rr_store_t *store, apr_time_t now, apr_pool_t *p, rr_err_t *err);

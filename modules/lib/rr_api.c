@@ -43,6 +43,14 @@ apr_status_t api_not_found(api_call_t *call)
     return api_refuse(call, 404, NULL, "not found");
 }
 
+apr_status_t api_found(api_call_t *call, apr_status_t rv, const rr_err_t *why)
+{
+    if (APR_STATUS_IS_NOTFOUND(rv)) {
+        return api_not_found(call);
+    }
+    return rv == APR_SUCCESS ? rv : rr_err_set(call->err, rv, why->where, "%s", rr_err_text(why));
+}
+
 apr_status_t api_invalid(api_call_t *call, apr_status_t rv, const char *pointer, const rr_err_t *why)
 {
     (void)rv;
@@ -209,6 +217,22 @@ const api_route_t api_routes[] = {
       { NULL, api_key_roll } },
     { "/clients/{clientId}/credentials/{ownerId}/keys/{id}", "keys", API_OF_CREDENTIAL, NULL,
       { api_key_get, NULL, NULL, api_key_delete } },
+    { "/clients/{clientId}/targets", "targets", API_OF_NOTHING, api_target_fields, { api_target_list,
+      api_target_post } },
+    { "/clients/{clientId}/targets/{id}", "targets", API_OF_NOTHING, api_target_fields,
+      { api_target_get, NULL, api_target_put, api_target_delete } },
+    { "/clients/{clientId}/proxies", "proxies", API_OF_NOTHING, api_proxy_fields, { api_proxy_list,
+      api_proxy_post } },
+    { "/clients/{clientId}/proxies/{id}", "proxies", API_OF_NOTHING, api_proxy_fields,
+      { api_proxy_get, NULL, api_proxy_put, api_proxy_delete } },
+    { "/clients/{clientId}/revocations", "revocations", API_OF_NOTHING, api_revocation_fields,
+      { api_revocation_list, api_revocation_post } },
+    { "/clients/{clientId}/revocations/{id}", "revocations", API_OF_NOTHING, NULL,
+      { api_revocation_get, NULL, NULL, api_revocation_delete } },
+    { "/revocations", "revocations", API_OF_NOTHING, api_revocation_fields,
+      { api_revocation_list, api_revocation_post } },
+    { "/revocations/{id}", "revocations", API_OF_NOTHING, NULL,
+      { api_revocation_get, NULL, NULL, api_revocation_delete } },
     { NULL }
 };
 
@@ -359,10 +383,7 @@ static apr_status_t find_owner(api_call_t *call)
     if (rv == APR_SUCCESS && call->route->owner == API_OF_CREDENTIAL) {
         rv = rr_store_credential_get(&credential, call->store, call->client, call->owner, call->p, &why);
     }
-    if (APR_STATUS_IS_NOTFOUND(rv)) {
-        return api_not_found(call);
-    }
-    return rv == APR_SUCCESS ? rv : rr_err_set(call->err, rv, why.where, "%s", rr_err_text(&why));
+    return api_found(call, rv, &why);
 }
 
 static apr_status_t perform(api_call_t *call, api_handler_t *handler)

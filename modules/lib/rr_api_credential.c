@@ -75,11 +75,9 @@ static const char *shown(api_call_t *call, const rr_credential_row_t *row)
 
 apr_status_t api_credential(const rr_credential_row_t **prow, api_call_t *call, const char *id)
 {
-    apr_status_t rv = rr_store_credential_get(prow, call->store, call->client, id, call->p, NULL);
+    rr_err_t why = RR_ERR_INIT;
 
-    return APR_STATUS_IS_NOTFOUND(rv) ? api_not_found(call)
-           : rv == APR_SUCCESS        ? rv
-                                      : rr_err_set(call->err, rv, "credential", "the database did not answer");
+    return api_found(call, rr_store_credential_get(prow, call->store, call->client, id, call->p, &why), &why);
 }
 
 apr_status_t api_credential_list(api_call_t *call)
@@ -160,15 +158,14 @@ static apr_status_t fill(rr_credential_row_t *row, api_call_t *call, const crede
 static apr_status_t check_name(api_call_t *call, const rr_credential_row_t *row)
 {
     const rr_credential_row_t *other;
-    apr_status_t rv = rr_store_credential_by_name(&other, call->store, row->client, row->target, row->name,
-      call->p, NULL);
+    rr_err_t why = RR_ERR_INIT;
+    apr_status_t rv = rr_store_credential_by_name(&other, call->store, row->client, row->target, row->name, call->p,
+                                                  &why);
 
     if (rv == APR_SUCCESS && strcmp(other->id, row->id)) {
         return api_refuse(call, 409, "/credentialName", "there is a credential of that type and name already");
     }
-    return rv == APR_SUCCESS || APR_STATUS_IS_NOTFOUND(rv)
-               ? APR_SUCCESS
-               : rr_err_set(call->err, rv, "credential", "the database did not answer");
+    return rv == APR_SUCCESS || APR_STATUS_IS_NOTFOUND(rv) ? APR_SUCCESS : api_found(call, rv, &why);
 }
 
 apr_status_t api_credential_post(api_call_t *call)

@@ -10,6 +10,8 @@
 
 #include <string.h>
 
+#define MAX_SECONDS 253402300800 /* the year 10000: what is more was meant in milliseconds */
+
 const char *const api_effects[] = { "allow", "deny", NULL };
 
 /* ---- text under construction ---- */
@@ -282,6 +284,16 @@ static apr_status_t read_value(void *member, api_call_t *call, const api_field_t
         return kind == RR_JSON_STRING && rr_api_time_parse(member, rr_json_string(value)) == APR_SUCCESS
                    ? APR_SUCCESS
                    : api_refuse(call, 422, pointer, "a time is wanted here, such as \"2027-01-31T00:00:00Z\"");
+    case API_WHEN:
+        if (kind == RR_JSON_NUMBER && rr_json_int(value, &number) && number > 0 && number < MAX_SECONDS) {
+            *(apr_time_t *)member = apr_time_from_sec(number);
+            return APR_SUCCESS;
+        }
+        return kind == RR_JSON_STRING && rr_api_time_parse(member, rr_json_string(value)) == APR_SUCCESS
+                   ? APR_SUCCESS
+                   : api_refuse(call, 422, pointer, "a time is wanted here, such as \"2027-01-31T00:00:00Z\", or "
+                   "seconds "
+                                "since 1970");
     case API_OBJECT:
         *(const rr_json_t **)member = value;
         if (kind != RR_JSON_OBJECT) {

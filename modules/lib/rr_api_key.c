@@ -180,7 +180,7 @@ apr_status_t api_key_list(api_call_t *call)
     int i;
 
     rv = rr_store_key_list(&rows, call->store, call->client, call->owner, call->cursor, call->limit, call->p,
-      call->err);
+                           call->err);
     for (i = 0; rv == APR_SUCCESS && i < rows->nelts; i++) {
         const rr_key_row_t *row = APR_ARRAY_IDX(rows, i, const rr_key_row_t *);
 
@@ -196,10 +196,8 @@ static apr_status_t find_key(const rr_key_row_t **prow, api_call_t *call)
     rr_err_t why = RR_ERR_INIT;
     apr_status_t rv = rr_store_key_get(prow, call->store, call->client, call->id, call->p, &why);
 
-    if (APR_STATUS_IS_NOTFOUND(rv) || (rv == APR_SUCCESS && strcmp((*prow)->credential, call->owner))) {
-        return api_not_found(call);
-    }
-    return rv == APR_SUCCESS ? rv : rr_err_set(call->err, rv, why.where, "%s", rr_err_text(&why));
+    return rv == APR_SUCCESS && strcmp((*prow)->credential, call->owner) ? api_not_found(call)
+                                                                         : api_found(call, rv, &why);
 }
 
 apr_status_t api_key_get(api_call_t *call)

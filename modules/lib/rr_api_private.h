@@ -46,6 +46,7 @@ typedef enum {
     API_BOOL,     /* int; what the struct held is the default */
     API_INT,      /* apr_int64_t; least to most */
     API_TIME,     /* apr_time_t; RFC 3339 */
+    API_WHEN,     /* apr_time_t; RFC 3339, or seconds since the epoch as in a token */
     API_OBJECT,   /* const rr_json_t *; printed, most bytes */
     API_ARRAY,    /* const rr_json_t *; of strings, at most `most` of them */
     API_EITHER    /* const rr_json_t *; a string or an array of strings */
@@ -120,6 +121,9 @@ apr_status_t api_refuse(api_call_t *call, int status, const char *pointer, const
 
 /** Refuses as whatever is not there, or is another client's, is refused. */
 apr_status_t api_not_found(api_call_t *call);
+
+/** Passes on how a look-up went: what was not found is refused as ever. */
+apr_status_t api_found(api_call_t *call, apr_status_t rv, const rr_err_t *why);
 
 /** Passes on a failure; of the client's own input, so that pointer is named. */
 apr_status_t api_invalid(api_call_t *call, apr_status_t rv, const char *pointer, const rr_err_t *why);
@@ -226,11 +230,15 @@ apr_status_t api_check_joins(api_call_t *call, const char *credential, const cha
 int api_has_origin(const char *origins, const char *origin, apr_pool_t *p);
 
 /** One table of fields a noun. */
-extern const api_field_t api_client_fields[], api_credential_fields[], api_key_fields[], api_roll_fields[];
+extern const api_field_t api_client_fields[], api_credential_fields[], api_key_fields[], api_roll_fields[],
+    api_target_fields[], api_proxy_fields[], api_revocation_fields[];
 
 api_handler_t api_client_list, api_client_post, api_client_get, api_client_put, api_client_delete;
 api_handler_t api_credential_list, api_credential_post, api_credential_get, api_credential_put, api_credential_delete;
 api_handler_t api_key_list, api_key_post, api_key_get, api_key_delete, api_key_roll;
+api_handler_t api_target_list, api_target_post, api_target_get, api_target_put, api_target_delete;
+api_handler_t api_proxy_list, api_proxy_post, api_proxy_get, api_proxy_put, api_proxy_delete;
+api_handler_t api_revocation_list, api_revocation_post, api_revocation_get, api_revocation_delete;
 api_handler_t api_openapi;
 
 #endif

@@ -222,7 +222,7 @@ static int check_one_header(void *baton, const char *name, const rr_json_t *valu
 
 /* The headers with their values masked; *pmasked of them came masked. */
 static apr_status_t check_custom(const char **pshown, int *pmasked, int *pcount, api_call_t *call, const
-      rr_json_t *value)
+                                 rr_json_t *value)
 {
     api_out_t shown;
     headers_t headers = { call, APR_SUCCESS, &shown, 0, 0 };
@@ -241,7 +241,7 @@ static apr_status_t check_custom(const char **pshown, int *pmasked, int *pcount,
 }
 
 static apr_status_t check_form(api_call_t *call, rr_credential_kind_e kind, const form_t *form, int target, int
-      masked)
+                               masked)
 {
     switch (kind) {
     case RR_CREDENTIAL_KEY:

@@ -28,6 +28,24 @@
     "secret, created, updated"
 #define KEY_COLUMNS "k.id, k.credential, c.client, c.name, k.hint, k.expires, k.created, u.used"
 #define KEY_TABLES "rr_key k JOIN rr_credential c ON c.id = k.credential LEFT JOIN rr_key_use u ON u.key_id = k.id"
+#define TARGET_COLUMNS "id, client, name, base_url, test_path, region, default_effect, created, updated"
+#define PROXY_COLUMNS \
+    "id, client, name, alias, region, credential_mode, target, target_credential, default_effect, active, " \
+    "identity_headers, forward_headers, created, updated"
+#define REVOCATION_COLUMNS "id, client, issuer, jti, sub, issued_before, expires, created"
+#define ATTACHED_COLUMNS "id, client, proxy, credential, target, body, created"
+/* Three times the client, so that each of the three indexes serves its part. */
+#define OF_OWNER \
+    "((client = %s AND proxy = %s) OR (client = %s AND credential = %s) OR (client = %s AND target = %s))"
+#define ATTACHED(noun, table) \
+    [RR_SQL_##noun##_ADD] = { table "_add", "INSERT INTO " table " (" ATTACHED_COLUMNS ") VALUES (%s, %s, %s, %s, %s, " \
+                              "%s, %lld)", NULL, 7, 0 }, \
+    [RR_SQL_##noun##_GET] = { table "_get", "SELECT " ATTACHED_COLUMNS " FROM " table " WHERE id = %s AND " OF_OWNER, \
+                              NULL, 7, 7 }, \
+    [RR_SQL_##noun##_LIST] = { table "_list", "SELECT " ATTACHED_COLUMNS " FROM " table " WHERE " OF_OWNER \
+                               " AND id > %s ORDER BY id LIMIT %lld", NULL, 8, 7 }, \
+    [RR_SQL_##noun##_COUNT] = { table "_count", "SELECT count(*) FROM " table " WHERE " OF_OWNER, NULL, 6, 1 }, \
+    [RR_SQL_##noun##_DELETE] = { table "_delete", "DELETE FROM " table " WHERE client = %s AND id = %s", NULL, 2, 0 }
 /* "client = '' " selects any client: one statement for the operator and for a tenant. */
 #define OF_CLIENT(column) "(" column " = %s OR '' = %s)"
 
@@ -120,6 +138,61 @@ static const struct {
                           "INSERT INTO rr_key_use (key_id, used) SELECT id, CAST(%lld AS BIGINT) FROM rr_key WHERE id = %s "
                           "ON CONFLICT (key_id) DO UPDATE SET used = excluded.used WHERE rr_key_use.used < excluded.used",
                           NULL, 2, 0 },
+    [RR_SQL_TARGET_ADD] = { "rr_target_add",
+                            "INSERT INTO rr_target (" TARGET_COLUMNS ") VALUES (%s, %s, %s, %s, %s, %s, %s, %lld, %lld)",
+                            NULL, 9, 0 },
+    [RR_SQL_TARGET_GET] = { "rr_target_get", "SELECT " TARGET_COLUMNS " FROM rr_target WHERE client = %s AND id = %s",
+                            NULL, 2, 9 },
+    [RR_SQL_TARGET_BY_NAME] = { "rr_target_by_name",
+                                "SELECT " TARGET_COLUMNS " FROM rr_target WHERE client = %s AND name = %s", NULL, 2, 9 },
+    [RR_SQL_TARGET_LIST] = { "rr_target_list",
+                             "SELECT " TARGET_COLUMNS " FROM rr_target WHERE client = %s AND id > %s ORDER BY id LIMIT %lld",
+                             NULL, 3, 9 },
+    [RR_SQL_TARGET_UPDATE] = { "rr_target_update",
+                               "UPDATE rr_target SET name = %s, base_url = %s, test_path = %s, region = %s, "
+                               "default_effect = %s, updated = %lld WHERE id = %s",
+                               NULL, 7, 0 },
+    [RR_SQL_TARGET_DELETE] = { "rr_target_delete", "DELETE FROM rr_target WHERE client = %s AND id = %s", NULL, 2, 0 },
+    [RR_SQL_TARGET_CREDENTIALS] = { "rr_target_credentials",
+                                    "SELECT " CREDENTIAL_COLUMNS " FROM rr_credential WHERE id IN "
+                                    "(SELECT target_credential FROM rr_proxy WHERE target = %s)",
+                                    NULL, 1, 16 },
+    [RR_SQL_PROXY_ADD] = { "rr_proxy_add",
+                           "INSERT INTO rr_proxy (" PROXY_COLUMNS ") VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %lld, "
+                           "%s, %s, %lld, %lld)",
+                           NULL, 14, 0 },
+    [RR_SQL_PROXY_GET] = { "rr_proxy_get", "SELECT " PROXY_COLUMNS " FROM rr_proxy WHERE client = %s AND id = %s", NULL, 2,
+                           14 },
+    [RR_SQL_PROXY_BY_NAME] = { "rr_proxy_by_name",
+                               "SELECT " PROXY_COLUMNS " FROM rr_proxy WHERE client = %s AND name = %s", NULL, 2, 14 },
+    [RR_SQL_PROXY_BY_ALIAS] = { "rr_proxy_by_alias", "SELECT id FROM rr_proxy WHERE alias = %s", NULL, 1, 1 },
+    [RR_SQL_PROXY_LIST] = { "rr_proxy_list",
+                            "SELECT " PROXY_COLUMNS " FROM rr_proxy WHERE client = %s AND id > %s ORDER BY id LIMIT %lld",
+                            NULL, 3, 14 },
+    [RR_SQL_PROXY_UPDATE] = { "rr_proxy_update",
+                              "UPDATE rr_proxy SET name = %s, alias = %s, region = %s, credential_mode = %s, target = %s, "
+                              "target_credential = %s, default_effect = %s, active = %lld, identity_headers = %s, "
+                              "forward_headers = %s, updated = %lld WHERE id = %s",
+                              NULL, 12, 0 },
+    [RR_SQL_PROXY_DELETE] = { "rr_proxy_delete", "DELETE FROM rr_proxy WHERE client = %s AND id = %s", NULL, 2, 0 },
+    [RR_SQL_PROXY_CREDENTIALS] = { "rr_proxy_credentials",
+                                   "SELECT credential FROM rr_proxy_credential WHERE proxy = %s ORDER BY place", NULL, 1,
+                                   1 },
+    [RR_SQL_PROXY_CREDENTIAL_ADD] = { "rr_proxy_credential_add",
+                                      "INSERT INTO rr_proxy_credential (proxy, place, credential) VALUES (%s, %lld, %s)",
+                                      NULL, 3, 0 },
+    [RR_SQL_PROXY_CREDENTIALS_CLEAR] = { "rr_proxy_credentials_clear",
+                                         "DELETE FROM rr_proxy_credential WHERE proxy = %s", NULL, 1, 0 },
+    ATTACHED(RULE, "rr_rule"),
+    ATTACHED(FILTER, "rr_filter"),
+    [RR_SQL_REVOCATION_GET] = { "rr_revocation_get",
+                                "SELECT " REVOCATION_COLUMNS " FROM rr_revocation WHERE id = %s AND " OF_CLIENT("client"),
+                                NULL, 3, 8 },
+    [RR_SQL_REVOCATION_LIST] = { "rr_revocation_list",
+                                 "SELECT " REVOCATION_COLUMNS " FROM rr_revocation WHERE " OF_CLIENT("client")
+                                 " AND id > %s ORDER BY id LIMIT %lld",
+                                 NULL, 4, 8 },
+    [RR_SQL_REVOCATION_DELETE] = { "rr_revocation_delete", "DELETE FROM rr_revocation WHERE id = %s", NULL, 1, 0 },
     [RR_SQL_REVOCATION_ADD] = { "rr_revocation_add",
                                 "INSERT INTO rr_revocation (id, client, issuer, jti, sub, issued_before, digest, expires, "
                                 "created) VALUES (%s, %s, %s, %s, %s, %lld, %s, %lld, %lld)",

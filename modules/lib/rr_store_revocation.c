@@ -68,3 +68,52 @@ apr_status_t rr_store_revocation_prune(int *pcount, rr_store_t *store, apr_time_
 {
     return rr_sql_exec(pcount, store->sql, RR_SQL_REVOCATION_PRUNE, RR_SQL_VALUES(rr_sql_number(p, now)), p, err);
 }
+
+static const rr_revocation_row_t *revocation_row(rr_sql_row_t row, apr_pool_t *p)
+{
+    rr_revocation_row_t *revocation = apr_pcalloc(p, sizeof(*revocation));
+
+    revocation->id = row[0];
+    revocation->client = row[1];
+    revocation->issuer = row[2];
+    revocation->jti = row[3];
+    revocation->sub = row[4];
+    revocation->issued_before = rr_column_number(row[5]);
+    revocation->expires = rr_column_number(row[6]);
+    revocation->created = rr_column_number(row[7]);
+    return revocation;
+}
+
+apr_status_t rr_store_revocation_get(const rr_revocation_row_t **prow, rr_store_t *store, const char *client,
+                                     const char *id, apr_pool_t *p, rr_err_t *err)
+{
+    apr_array_header_t *rows;
+    apr_status_t rv;
+
+    client = client ? client : "";
+    rv = rr_sql_select(&rows, store->sql, RR_SQL_REVOCATION_GET, RR_SQL_VALUES(id, client, client), p, err);
+    *prow = rows->nelts ? revocation_row(APR_ARRAY_IDX(rows, 0, rr_sql_row_t), p) : NULL;
+    return rv == APR_SUCCESS && !*prow ? rr_err_set(err, APR_NOTFOUND, "id", "there is no such revocation") : rv;
+}
+
+apr_status_t rr_store_revocation_list(apr_array_header_t **prows, rr_store_t *store, const char *client,
+                                      const char *after, int limit, apr_pool_t *p, rr_err_t *err)
+{
+    apr_array_header_t *rows;
+    apr_status_t rv;
+    int i;
+
+    client = client ? client : "";
+    rv = rr_sql_select(&rows, store->sql, RR_SQL_REVOCATION_LIST,
+                       RR_SQL_VALUES(client, client, after, rr_sql_number(p, limit)), p, err);
+    *prows = apr_array_make(p, rows->nelts, sizeof(rr_revocation_row_t *));
+    for (i = 0; i < rows->nelts; i++) {
+        APR_ARRAY_PUSH(*prows, const rr_revocation_row_t *) = revocation_row(APR_ARRAY_IDX(rows, i, rr_sql_row_t), p);
+    }
+    return rv;
+}
+
+apr_status_t rr_store_revocation_delete(rr_store_t *store, const char *id, apr_pool_t *p, rr_err_t *err)
+{
+    return rr_sql_exec(NULL, store->sql, RR_SQL_REVOCATION_DELETE, RR_SQL_VALUES(id), p, err);
+}
