@@ -71,6 +71,7 @@ static inline void api_frame_end(api_frame_t *frame)
     for (i = 0; i < 4; i++) {
         remove(apr_pstrcat(frame->p, frame->directory, files[i], NULL));
     }
+    apr_terminate();
 }
 
 /* text with every <name> that was saved replaced. */
