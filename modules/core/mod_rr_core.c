@@ -136,10 +136,24 @@ static int read_request(request_rec *r)
     return DECLINED;
 }
 
-/* A preflight that may pass needs no user: granted before mod_authz_core asks for one. */
+/*
+ * A preflight that may pass needs no user: where mod_authz_core would ask for one, it is granted. What denies
+ * without asking who it is (Require not ip) denies it too.
+ */
 static int check_access(request_rec *r)
 {
-    return core_is_ours(r) && core_preflight(r) == CORE_PREFLIGHT_PASS && !core_authenticate(r)->results ? OK : DECLINED;
+    core_request_t *own = core_request_peek(r);
+    int status;
+
+    if ((own && own->judging) || !core_is_ours(r) || core_preflight(r) != CORE_PREFLIGHT_PASS ||
+        core_authenticate(r)->results) {
+        return DECLINED;
+    }
+    own = core_request(r);
+    own->judging = 1;
+    status = ap_run_access_checker_ex(r);
+    own->judging = 0;
+    return status == DECLINED ? OK : status;
 }
 
 /*
