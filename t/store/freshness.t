@@ -76,6 +76,11 @@ secret($rolled->{key}, 'rolled key');
 all_say($sister->{key}, 401, 'rolled without overlap');
 all_say($rolled->{key}, 200, 'the new one');
 
+# Somebody's own table: a schema change, which no prepared statement of the driver survives.
+sql('CREATE TABLE somebodys_own (x)');
+all_say($rolled->{key}, 200, 'after a change of schema');
+sql('DROP TABLE somebodys_own');
+
 # A writer in the middle of its transaction holds up no reader.
 {
     open(my $shell, '|-', 'sqlite3', $store->path) or die "sqlite3: $!\n";
@@ -118,6 +123,14 @@ like($httpd->errorlog, qr/RR10701.*sealed by master key [0-9a-f]{8}, which was n
 move("$place/right.key", $store->path . '.key');
 $httpd->graceful;
 all_say($theirs->{key}, 200, 'control: the right one');
+
+# The file is taken away, and comes back.
+my $before = lines(10701);
+rename($store->path, "$place/away.db") or die "rename: $!\n";
+all_say($theirs->{key}, 503, 'no file any more');
+cmp_ok(lines(10701), '<=', $before + 2, 'the log says it once a child');
+rename("$place/away.db", $store->path) or die "rename: $!\n";
+ok(wait_for(sub { !grep { status($theirs->{key}) != 200 } 1 .. 12 }), 'and again, by itself');
 
 # How long a decision may be old.
 $httpd->restart("RRStoreMaxAge 2s\n" . $store->conf . $where);
