@@ -124,6 +124,20 @@ static apr_status_t set_metadata(const char **pmetadata, const char *text, apr_p
     return rv;
 }
 
+/* "-": from standard input, since a command line is seen by everybody on the machine. */
+static apr_status_t read_key(const char **pkey, const char *value, rrctl_t *ctl, rr_err_t *err)
+{
+    apr_status_t rv = APR_SUCCESS;
+    apr_size_t len;
+
+    *pkey = value;
+    if (!strcmp(value, "-")) {
+        rv = rrctl_read(&value, &len, ctl, "-", RR_MAX_KEY + 2, err);
+        *pkey = rv == APR_SUCCESS ? apr_pstrmemdup(ctl->p, value, strcspn(value, "\r\n")) : NULL;
+    }
+    return rv;
+}
+
 /* Reads the options of create and roll, and the one word beside them. */
 static int read_order(rrctl_key_order_t *order, apr_interval_time_t *poverlap, const char **pword, rrctl_t *ctl, int argc,
                       const char *const *argv)
@@ -152,7 +166,7 @@ static int read_order(rrctl_key_order_t *order, apr_interval_time_t *poverlap, c
             rv = set_metadata(&order->metadata, value, ctl->p, &err);
             break;
         case 'k':
-            order->value = value;
+            rv = read_key(&order->value, value, ctl, &err);
             break;
         case 't':
             order->test = 1;

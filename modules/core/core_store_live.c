@@ -336,6 +336,7 @@ static void *APR_THREAD_FUNC run_thread(apr_thread_t *thread, void *data)
     apr_pool_t *p = apr_thread_pool_get(thread), *batch;
     int stop = 0;
 
+    apr_setup_signal_thread(); /* signals are the MPM's */
     apr_pool_create(&batch, p);
     while (!stop) {
         apr_thread_mutex_lock(live->mutex);
