@@ -54,6 +54,9 @@ typedef enum {
     RR_LACK_OTHER   /* word: what else, for the client ("claim", "issuer", "name", "proxy"): 403 */
 } rr_lack_e;
 
+/* Work on a connection: one statement or transaction, which it ends; p is scratch that ends with it. */
+typedef apr_status_t (*rr_store_work_t)(void *baton, rr_store_t *store, apr_pool_t *p, rr_err_t *err);
+
 /*
  * What mod_rr_core offers. One instance, constant after startup; every function
  * may be called from any thread that serves r.
@@ -83,6 +86,12 @@ typedef struct rr_core_t {
      */
     int (*refuse)(request_rec *r, int status, const char *detail);
 
+    /*
+     * Refuses r for want of one of these scopes (blank-separated): 401 with challenges where nobody asked, else 403
+     * insufficient_scope. For handlers, which have demands of their own.
+     */
+    int (*demand)(request_rec *r, const char *scopes);
+
     /* Adds a member to r's audit line ("rule", "filter"); name and value live as long as r. */
     void (*audit)(request_rec *r, const char *name, const char *value);
 
@@ -99,6 +108,15 @@ typedef struct rr_core_t {
      */
     apr_status_t (*token_revoked)(request_rec *r, const char *issuer, const char *jti, const char *sub, apr_time_t iat,
                                   const unsigned char digest[32], rr_err_t *err);
+
+    /*
+     * Runs work on a connection of r's store, which is work's until it returns. writing 0: work may be run again where
+     * an idle connection turns out to be dead. Work's own errors; RR_EUNAVAIL, RR_ESCHEMA: already logged.
+     */
+    apr_status_t (*store_run)(request_rec *r, int writing, rr_store_work_t work, void *baton, rr_err_t *err);
+
+    /* The master keys of r's store. RR_EUNAVAIL, RR_EDENIED, RR_EINVAL (already logged). */
+    apr_status_t (*store_keyring)(const rr_keyring_t **pring, request_rec *r, rr_err_t *err);
 } rr_core_t;
 
 APR_DECLARE_OPTIONAL_FN(const rr_core_t *, rr_core_get, (void));

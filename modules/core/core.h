@@ -140,6 +140,9 @@ int core_decide_late(request_rec *r);
 /* core_authz.c */
 int core_check_authz(request_rec *r);
 void core_lack(request_rec *r, rr_lack_e what, const char *word);
+
+/** See rr_core_t: a handler's own demand. */
+int core_demand(request_rec *r, const char *scopes);
 void core_register_requirements(apr_pool_t *p);
 
 /* core_problem.c */

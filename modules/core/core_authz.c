@@ -69,6 +69,19 @@ static int refuse_lacking(request_rec *r)
     return core_refuse(r, HTTP_FORBIDDEN, "The credential is good but not allowed here.");
 }
 
+int core_demand(request_rec *r, const char *scopes)
+{
+    const core_decision_t *decision = core_is_ours(r) ? core_decision(r) : NULL;
+
+    if (!decision || !decision->principal) {
+        core_challenge(r, core_all_providers(), NULL, NULL, NULL);
+        return core_refuse(r, HTTP_UNAUTHORIZED, "A credential is required.");
+    }
+    core_challenge(r, decision->providers, "insufficient_scope", NULL, scopes);
+    return core_refuse(r, HTTP_FORBIDDEN,
+                       apr_pstrcat(r->pool, "The credential lacks a scope; needed: ", scopes, NULL));
+}
+
 int core_check_authz(request_rec *r)
 {
     core_request_t *own;

@@ -33,8 +33,7 @@ const rr_snapshot_t *core_store_snapshot(request_rec *r, rr_err_t *err);
 
 /* ---- statements for the other modules ---- */
 
-/** Work on a connection, which is the caller's until it returns; scratch ends with it. */
-typedef apr_status_t (*core_store_work_t)(void *baton, rr_store_t *store, apr_pool_t *p, rr_err_t *err);
+typedef rr_store_work_t core_store_work_t;
 
 /**
  * Runs work on a connection of r's store. Whatever begins a transaction ends it.

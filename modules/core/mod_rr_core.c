@@ -111,6 +111,11 @@ static void audit(request_rec *r, const char *name, const char *value)
     apr_table_setn(own->audit, name, value);
 }
 
+static apr_status_t store_run(request_rec *r, int writing, rr_store_work_t work, void *baton, rr_err_t *err)
+{
+    return writing ? core_store_write(r, work, baton, err) : core_store_read(r, work, baton, err);
+}
+
 static const rr_core_t core = {
     .principal_get = principal_get,
     .client_header = core_client_header,
@@ -121,6 +126,9 @@ static const rr_core_t core = {
     .audit = audit,
     .credential_find = core_store_credential_find,
     .token_revoked = core_store_token_revoked,
+    .demand = core_demand,
+    .store_run = store_run,
+    .store_keyring = core_store_keyring,
 };
 
 static const rr_core_t *rr_core_get(void)
