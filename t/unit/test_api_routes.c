@@ -167,8 +167,9 @@ static void try_foreign(api_frame_t *frame)
         "{\"proxyName\":\"w\",\"proxyProxyCredentialId\":\"%s\",\"proxyTargetId\":\"<target>\"}",
         "{\"proxyName\":\"w\",\"proxyProxyCredentialIds\":[\"%s\"],\"proxyTargetId\":\"<target>\"}",
         "{\"proxyName\":\"w\",\"proxyProxyCredentialId\":\"<open>\",\"proxyTargetId\":\"%s\"}",
-        "{\"proxyName\":\"w\",\"proxyProxyCredentialId\":\"<open>\",\"proxyTargetId\":\"<target>\","
-          "\"proxyTargetCredentialId\":\"%s\"}",
+        /* parentheses: clang takes two literals in a list for a forgotten comma */
+        ("{\"proxyName\":\"w\",\"proxyProxyCredentialId\":\"<open>\",\"proxyTargetId\":\"<target>\","
+         "\"proxyTargetCredentialId\":\"%s\"}"),
     };
     static const char *const theirs[] = { "<evil.key>", "<evil.key>", "<evil.target>", "<evil.vendor>" };
     rr_api_response_t foreign, nobodys;
