@@ -115,22 +115,41 @@ static const rr_principal_t *asking(request_rec *r)
     return decision ? decision->principal : NULL;
 }
 
+typedef struct scope_line_t {
+    const apr_array_header_t *words; /* const char *: any of them will do */
+    int is_negated;
+} scope_line_t;
+
+static const char *parse_scope(cmd_parms *cmd, const char *text, const void **pparsed)
+{
+    scope_line_t *line = apr_palloc(cmd->pool, sizeof(*line));
+    const void *words = NULL;
+    const char *wrong = rr_glue_words_parse(cmd, text, &words);
+
+    line->words = words;
+    line->is_negated = rr_glue_is_negated(cmd);
+    *pparsed = line;
+    return wrong;
+}
+
 static authz_status check_scope(request_rec *r, const char *line, const void *parsed)
 {
     const rr_principal_t *who = asking(r);
-    const apr_array_header_t *wanted = parsed;
+    const scope_line_t *wanted = parsed;
     int i;
 
     (void)line;
     if (!who) {
         return AUTHZ_DENIED_NO_USER;
     }
-    for (i = 0; i < wanted->nelts; i++) {
-        if (rr_principal_has_scope(who, APR_ARRAY_IDX(wanted, i, const char *))) {
+    for (i = 0; i < wanted->words->nelts; i++) {
+        if (rr_principal_has_scope(who, APR_ARRAY_IDX(wanted->words, i, const char *))) {
             return AUTHZ_GRANTED;
         }
     }
-    core_lack(r, RR_LACK_SCOPE, apr_array_pstrcat(r->pool, wanted, ' '));
+    if (!wanted->is_negated) {
+        core_lack(r, RR_LACK_SCOPE, apr_array_pstrcat(r->pool, wanted->words, ' '));
+    }
     return AUTHZ_DENIED;
 }
 
@@ -145,11 +164,13 @@ static authz_status check_data(request_rec *r, const char *line, const void *par
     if (rr_glue_path_regex_matches(r->pool, parsed, who->data)) {
         return AUTHZ_GRANTED;
     }
-    core_lack(r, RR_LACK_OTHER, "data");
+    if (!rr_glue_path_regex_is_negated(parsed)) {
+        core_lack(r, RR_LACK_OTHER, "data");
+    }
     return AUTHZ_DENIED;
 }
 
-static const authz_provider scope_provider = { check_scope, rr_glue_words_parse };
+static const authz_provider scope_provider = { check_scope, parse_scope };
 static const authz_provider data_provider = { check_data, rr_glue_path_regex_parse };
 
 void core_register_requirements(apr_pool_t *p)

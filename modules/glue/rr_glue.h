@@ -35,6 +35,10 @@ typedef struct rr_path_regex_t rr_path_regex_t;
 /** Parses the arguments of Require rr-data and rr-claim; a sentence on error. */
 const char *rr_glue_path_regex_parse(cmd_parms *cmd, const char *line, const void **pparsed);
 
+/** Whether the requirement is asked for the opposite (Require not, <RequireNone>): what it lacks helps nobody then. */
+int rr_glue_is_negated(const cmd_parms *cmd);
+int rr_glue_path_regex_is_negated(const rr_path_regex_t *wanted);
+
 /** True if the value at PATH matches: a scalar itself, an array by any of its elements, a scope string by any word. */
 int rr_glue_path_regex_matches(apr_pool_t *p, const rr_path_regex_t *wanted, const rr_json_t *object);
 

@@ -6,13 +6,33 @@
 
 #include <ap_regex.h>
 
+#include <apr_cstr.h>
+#include <apr_lib.h>
 #include <apr_strings.h>
 
 struct rr_path_regex_t {
     const char *path; /* CLAIM-PATH */
     ap_regex_t *regex;
+    int is_negated;
     int is_scope;     /* the value is a list of words, as RFC 8693 4.2 writes scopes */
 };
+
+int rr_glue_is_negated(const cmd_parms *cmd)
+{
+    const char *args = cmd->directive->args;
+    const ap_directive_t *section;
+    int negated = !apr_cstr_casecmpn(args, "not", 3) && apr_isspace(args[3]);
+
+    for (section = cmd->directive->parent; section; section = section->parent) {
+        negated ^= !apr_cstr_casecmp(section->directive, "<RequireNone");
+    }
+    return negated;
+}
+
+int rr_glue_path_regex_is_negated(const rr_path_regex_t *wanted)
+{
+    return wanted->is_negated;
+}
 
 const char *rr_glue_path_regex_parse(cmd_parms *cmd, const char *line, const void **pparsed)
 {
@@ -23,6 +43,7 @@ const char *rr_glue_path_regex_parse(cmd_parms *cmd, const char *line, const voi
         return "expected PATH REGEX, such as: tier \"^(gold|silver)$\"";
     }
     wanted->path = path;
+    wanted->is_negated = rr_glue_is_negated(cmd);
     wanted->is_scope = !strcmp(path, "scope");
     wanted->regex = ap_pregcomp(cmd->pool, pattern, AP_REG_EXTENDED | AP_REG_NOSUB);
     if (!wanted->regex) {

@@ -22,6 +22,7 @@
 typedef struct jwt_line_t {
     apr_array_header_t *issuers; /* const char *: NAMEs; empty: any */
     apr_array_header_t *scopes;  /* const char *; empty: any */
+    int is_negated;
 } jwt_line_t;
 
 /* A line read with the configuration, judged when all issuers are known. */
@@ -82,6 +83,7 @@ static const char *jwt_parse(cmd_parms *cmd, const char *text, const void **pars
     const char *keyword = NULL, *word;
     noted_t *one;
 
+    line->is_negated = rr_glue_is_negated(cmd);
     line->issuers = apr_array_make(cmd->pool, 1, sizeof(const char *));
     line->scopes = apr_array_make(cmd->pool, 1, sizeof(const char *));
     while (*(word = ap_getword_conf(cmd->pool, &text))) {
@@ -142,7 +144,7 @@ static int share_one(const apr_array_header_t *some, const apr_array_header_t *o
 }
 
 /* The token's identity; NULL, with *pdenied set and noted what lacks, where there is none. */
-static const rr_identity_t *token_of(request_rec *r, authz_status *pdenied)
+static const rr_identity_t *token_of(request_rec *r, int is_negated, authz_status *pdenied)
 {
     const rr_principal_t *who = core->principal_get(r);
     const rr_identity_t *identity = who ? rr_principal_by_method(who, JWT_METHOD) : NULL;
@@ -152,29 +154,35 @@ static const rr_identity_t *token_of(request_rec *r, authz_status *pdenied)
         *pdenied = AUTHZ_DENIED_NO_USER;
         identity = NULL;
     }
-    if (!identity) {
+    if (!identity && !is_negated) {
         core->lack(r, RR_LACK_METHOD, JWT_METHOD);
     }
     return identity;
+}
+
+static authz_status deny(request_rec *r, int is_negated, rr_lack_e what, const char *word)
+{
+    if (!is_negated) {
+        core->lack(r, what, word);
+    }
+    return AUTHZ_DENIED;
 }
 
 static authz_status jwt_check(request_rec *r, const char *text, const void *parsed)
 {
     const jwt_line_t *line = parsed;
     authz_status denied;
-    const rr_identity_t *identity = token_of(r, &denied);
+    const rr_identity_t *identity = token_of(r, line->is_negated, &denied);
 
     (void)text;
     if (!identity) {
         return denied;
     }
     if (line->issuers->nelts && !(identity->issuer_name && holds(line->issuers, identity->issuer_name))) {
-        core->lack(r, RR_LACK_OTHER, "issuer");
-        return AUTHZ_DENIED;
+        return deny(r, line->is_negated, RR_LACK_OTHER, "issuer");
     }
     if (line->scopes->nelts && !share_one(line->scopes, identity->scopes)) {
-        core->lack(r, RR_LACK_SCOPE, apr_array_pstrcat(r->pool, line->scopes, ' '));
-        return AUTHZ_DENIED;
+        return deny(r, line->is_negated, RR_LACK_SCOPE, apr_array_pstrcat(r->pool, line->scopes, ' '));
     }
     return AUTHZ_GRANTED;
 }
@@ -184,15 +192,14 @@ static authz_status jwt_check(request_rec *r, const char *text, const void *pars
 static authz_status claim_check(request_rec *r, const char *text, const void *parsed)
 {
     authz_status denied;
-    const rr_identity_t *identity = token_of(r, &denied);
+    const rr_identity_t *identity = token_of(r, rr_glue_path_regex_is_negated(parsed), &denied);
 
     (void)text;
     if (!identity) {
         return denied;
     }
     if (!rr_glue_path_regex_matches(r->pool, parsed, identity->data)) {
-        core->lack(r, RR_LACK_OTHER, "claim");
-        return AUTHZ_DENIED;
+        return deny(r, rr_glue_path_regex_is_negated(parsed), RR_LACK_OTHER, "claim");
     }
     return AUTHZ_GRANTED;
 }

@@ -200,6 +200,7 @@ typedef struct {
     apr_array_header_t *clients; /* const char *; empty: any */
     apr_array_header_t *names;
     apr_array_header_t *scopes;
+    int is_negated;
 } requirement_t;
 
 static const char *parse_requirement(cmd_parms *cmd, const char *line, const void **pparsed)
@@ -208,6 +209,7 @@ static const char *parse_requirement(cmd_parms *cmd, const char *line, const voi
     apr_array_header_t **list = NULL;
     const char *word;
 
+    wanted->is_negated = rr_glue_is_negated(cmd);
     wanted->clients = apr_array_make(cmd->pool, 1, sizeof(const char *));
     wanted->names = apr_array_make(cmd->pool, 1, sizeof(const char *));
     wanted->scopes = apr_array_make(cmd->pool, 1, sizeof(const char *));
@@ -262,6 +264,14 @@ static int has_one_scope(const apr_array_header_t *wanted, const rr_identity_t *
     return wanted->nelts == 0;
 }
 
+static authz_status deny(request_rec *r, const requirement_t *wanted, rr_lack_e what, const char *word)
+{
+    if (!wanted->is_negated) {
+        core->lack(r, what, word);
+    }
+    return AUTHZ_DENIED;
+}
+
 static authz_status check_requirement(request_rec *r, const char *line, const void *parsed)
 {
     const requirement_t *wanted = parsed;
@@ -274,20 +284,16 @@ static authz_status check_requirement(request_rec *r, const char *line, const vo
     }
     key = rr_principal_by_method(who, "key");
     if (!key) {
-        core->lack(r, RR_LACK_METHOD, "key");
-        return AUTHZ_DENIED;
+        return deny(r, wanted, RR_LACK_METHOD, "key");
     }
     if (!names_one(wanted->clients, key->client)) {
-        core->lack(r, RR_LACK_OTHER, "client");
-        return AUTHZ_DENIED;
+        return deny(r, wanted, RR_LACK_OTHER, "client");
     }
     if (!names_one(wanted->names, key->credential)) {
-        core->lack(r, RR_LACK_OTHER, "name");
-        return AUTHZ_DENIED;
+        return deny(r, wanted, RR_LACK_OTHER, "name");
     }
     if (!has_one_scope(wanted->scopes, key)) {
-        core->lack(r, RR_LACK_SCOPE, apr_array_pstrcat(r->pool, wanted->scopes, ' '));
-        return AUTHZ_DENIED;
+        return deny(r, wanted, RR_LACK_SCOPE, apr_array_pstrcat(r->pool, wanted->scopes, ' '));
     }
     return AUTHZ_GRANTED;
 }
