@@ -38,6 +38,12 @@
 #define RR_MAX_CLAIM_HEADER 4096     /* an identity or claim header's value */
 #define RR_MAX_API_BODY (256 * 1024) /* a request of the management API */
 #define RR_MAX_PATTERN 4096          /* the text of a regular expression */
+#define RR_MAX_RULES 65536           /* rules of one scope */
+#define RR_MAX_RULE_CHECKS 32        /* methods, or checks of one part, of one rule */
+#define RR_MAX_OVERRIDES 8           /* methods that a request names besides its own */
+#define RR_MAX_RULE_FILE (64 * 1024 * 1024) /* a file of rules */
+#define RR_MAX_NOTES 1024            /* notes of a rule or filter */
+#define RR_MAX_FACTS (1024 * 1024)   /* names and values of one request's claims or body */
 #define RR_MAX_AUDIT_LINE 4096       /* one audit line with its newline: PIPE_BUF, written atomically */
 
 /* ---- statuses of our own: apr_status_t values no APR call returns ---- */

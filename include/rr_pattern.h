@@ -13,6 +13,7 @@
 #include "rr_err.h"
 
 #include <apr_pools.h>
+#include <apr_time.h>
 
 typedef struct rr_pattern_t rr_pattern_t; /* compiled, immutable: any thread may search with it */
 typedef struct rr_matcher_t rr_matcher_t; /* scratch of a search: one thread at a time */
@@ -67,6 +68,13 @@ apr_status_t rr_pattern_compile(const rr_pattern_t **ppattern, const char *text,
 
 /** Scratch for searches, in p; made once a request. Larger stacks are made only for subjects that need them. */
 rr_matcher_t *rr_matcher_make(apr_pool_t *p);
+
+/**
+ * Bounds the CPU time of all searches with matcher from now on: past it every search of the engine is in doubt.
+ *
+ * A limit bounds one search; a request with thousands of values could come close to it with each.
+ */
+void rr_matcher_limit(rr_matcher_t *matcher, apr_interval_time_t cpu);
 
 /**
  * Looks for pattern anywhere in subject.

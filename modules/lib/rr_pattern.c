@@ -19,6 +19,7 @@
 #include <openssl/crypto.h>
 
 #include <string.h>
+#include <time.h>
 
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
@@ -47,6 +48,9 @@ struct rr_matcher_t {
     pcre2_match_context *match;
     pcre2_match_data *data;
     pcre2_jit_stack *stack; /* NULL until a subject needed it */
+    apr_interval_time_t budget; /* CPU time for all searches; 0: no bound */
+    apr_interval_time_t until;  /* CPU time of the thread at which that is spent; 0: not looked at yet */
+    unsigned searches;
 };
 
 apr_status_t rr_pattern_flags(int *poptions, const char *flags, rr_err_t *err)
@@ -140,6 +144,34 @@ rr_matcher_t *rr_matcher_make(apr_pool_t *p)
     return matcher;
 }
 
+/* CPU time, not the clock's: a thread that had to wait for a processor did no work meanwhile. */
+static apr_interval_time_t thread_time(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    return apr_time_from_sec(now.tv_sec) + now.tv_nsec / 1000;
+}
+
+void rr_matcher_limit(rr_matcher_t *matcher, apr_interval_time_t cpu)
+{
+    matcher->budget = cpu;
+    matcher->until = 0;
+    matcher->searches = 0;
+}
+
+/* Looked at now and then, and not at all for a few searches: asking the system costs more than they do. */
+static int is_spent(rr_matcher_t *matcher)
+{
+    if (!matcher->budget || ++matcher->searches % 32) {
+        return 0;
+    }
+    if (!matcher->until) {
+        matcher->until = thread_time() + matcher->budget;
+    }
+    return thread_time() > matcher->until;
+}
+
 static void *pool_malloc(PCRE2_SIZE size, void *p)
 {
     return apr_palloc(p, size);
@@ -219,6 +251,10 @@ static rr_match_e search_code(const rr_pattern_t *pattern, rr_matcher_t *matcher
 
     if (lacks(&pattern->scan, subject, len)) {
         return RR_MATCH_NO;
+    }
+    if (is_spent(matcher)) {
+        matcher->searches--; /* so that the next search asks again, and is told the same */
+        return RR_MATCH_DOUBT;
     }
     if (!matcher->general && !prepare(matcher)) {
         return RR_MATCH_DOUBT;
@@ -333,31 +369,51 @@ int rr_pattern_is_anchored(const rr_pattern_t *pattern)
     return pattern->anchored;
 }
 
+/* What leads up to the part that may repeat: the prefix, else the first run. */
+static rr_span_t lead_of(const rr_scan_t *scan)
+{
+    return scan->prefix.len == 0 && scan->runs_count ? scan->runs[0] : scan->prefix;
+}
+
+/* The lead, room to pump, a byte that no pattern expects, and what the search would miss before it began. */
+static apr_size_t frame(const rr_scan_t *scan, char *subject, apr_size_t pump_len)
+{
+    const rr_span_t lead = lead_of(scan);
+    apr_size_t len = lead.len + pump_len;
+    int i;
+
+    if (lead.len) {
+        memcpy(subject, lead.bytes, lead.len);
+    }
+    subject[len++] = '\x01';
+    for (i = 0; i < scan->runs_count; i++) {
+        memcpy(subject + len, scan->runs[i].bytes, scan->runs[i].len);
+        len += scan->runs[i].len;
+    }
+    return len;
+}
+
 int rr_pattern_is_explosive(const rr_pattern_t *pattern, rr_matcher_t *matcher)
 {
     enum { PUMP = 256 };
-    char subject[PUMP + 1];
+    char subject[2 * RR_MAX_PATTERN + PUMP + 1];
+    char *pump = subject + lead_of(&pattern->scan).len;
+    const apr_size_t len = frame(&pattern->scan, subject, PUMP);
     apr_size_t i, k;
 
-    if (pattern->shape != RR_PATTERN_REGEX) {
-        return 0;
-    }
-    /* Each byte and each pair of neighbours of the pattern, repeated, then a byte that no pattern expects. */
-    for (i = 0; i <= pattern->len; i++) {
-        char first = i < pattern->len && apr_isascii(pattern->text[i]) ? pattern->text[i] : 'a';
-        char second = i + 1 < pattern->len && apr_isascii(pattern->text[i + 1]) ? pattern->text[i + 1] : 'a';
+    /* Each byte and each pair of neighbours of the pattern, repeated. */
+    for (i = 0; i <= pattern->len && pattern->shape == RR_PATTERN_REGEX; i++) {
+        const char first = i < pattern->len && apr_isascii(pattern->text[i]) ? pattern->text[i] : 'a';
+        const char second = i + 1 < pattern->len && apr_isascii(pattern->text[i + 1]) ? pattern->text[i + 1] : 'a';
 
-        for (k = 0; k < PUMP; k++) {
-            subject[k] = first;
-        }
-        subject[PUMP] = '\x01';
-        if (rr_pattern_search(pattern, matcher, subject, sizeof(subject)) == RR_MATCH_DOUBT) {
+        memset(pump, first, PUMP);
+        if (rr_pattern_search(pattern, matcher, subject, len) == RR_MATCH_DOUBT) {
             return 1;
         }
         for (k = 1; k < PUMP; k += 2) {
-            subject[k] = second;
+            pump[k] = second;
         }
-        if (rr_pattern_search(pattern, matcher, subject, sizeof(subject)) == RR_MATCH_DOUBT) {
+        if (rr_pattern_search(pattern, matcher, subject, len) == RR_MATCH_DOUBT) {
             return 1;
         }
     }

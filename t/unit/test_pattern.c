@@ -27,7 +27,8 @@ static const struct {
     { "the same through the engine", "^/[a]$", NULL, "/a\n", RR_MATCH_NO, RR_PATTERN_REGEX },
     { "through the engine", "^/[a]$", NULL, "/a", RR_MATCH_YES, RR_PATTERN_REGEX },
     { "escaped dots are literals", "^api\\.example\\.com$", NULL, "api.example.com", RR_MATCH_YES, RR_PATTERN_EXACT },
-    { "escaped dots are not any byte", "^api\\.example\\.com$", NULL, "api-example.com", RR_MATCH_NO, RR_PATTERN_EXACT },
+    { "escaped dots are not any byte", "^api\\.example\\.com$", NULL, "api-example.com", RR_MATCH_NO,
+      RR_PATTERN_EXACT },
     { "dots are any byte", "^api.example$", NULL, "api-example", RR_MATCH_YES, RR_PATTERN_REGEX },
     { "a dot is a line feed too", "^/admin.*x$", NULL, "/admin\nx", RR_MATCH_YES, RR_PATTERN_REGEX },
     { "prefix", "^/v1/user/", NULL, "/v1/user/7", RR_MATCH_YES, RR_PATTERN_PREFIX },
@@ -166,7 +167,8 @@ static void test_refused(apr_pool_t *p)
 
 static void test_limits(apr_pool_t *p)
 {
-    static const char *const explosive[] = { "(a+)+$", "^(a|a)*$", "(x+x+)+[yz]", "(.*)*(.*)*(.*)*z[0-9]" };
+    static const char *const explosive[] = { "(a+)+$", "^(a|a)*$", "(x+x+)+[yz]", "(.*)*(.*)*(.*)*z[0-9]",
+                                             "^/a/(\\w+\\s?)*/end$" };
     static const char *const tame[] = { "^/v1/[a-z]+/[0-9]+$", "^(GET|POST)$", "^/a", "[a-z]+@[a-z]+" };
     rr_matcher_t *matcher = rr_matcher_make(p);
     const rr_pattern_t *pattern;
@@ -180,7 +182,7 @@ static void test_limits(apr_pool_t *p)
         subject[63] = subject[sizeof(subject) - 1] = '!';
         rr_pattern_compile(&pattern, explosive[i], 0, p, &err);
         start = apr_time_now();
-        ok(rr_pattern_search(pattern, matcher, subject, 64) == RR_MATCH_DOUBT || i == 3, "%s ends in doubt",
+        ok(rr_pattern_search(pattern, matcher, subject, 64) == RR_MATCH_DOUBT || i >= 3, "%s ends in doubt",
            explosive[i]);
         rr_pattern_search(pattern, matcher, subject, sizeof(subject));
         took = apr_time_now() - start;
@@ -197,7 +199,8 @@ static void test_limits(apr_pool_t *p)
     /* Needs more than the thread's 32 KiB: the larger stack is made, and the answer is an answer. */
     memset(subject, 'a', sizeof(subject));
     rr_pattern_compile(&pattern, "^(?:a|b|cc)*$", 0, p, &err);
-    ok(rr_pattern_search(pattern, matcher, subject, sizeof(subject)) == RR_MATCH_YES, "a long subject has a deep stack");
+    ok(rr_pattern_search(pattern, matcher, subject, sizeof(subject)) == RR_MATCH_YES,
+      "a long subject has a deep stack");
 }
 
 /* Every promise is kept: whatever PCRE2 alone matches, our search matches; on patterns nobody would write. */

@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * test_rule_parse.c: every published shape of a rule is read alike and emitted
+ * as one; what is unknown or malformed is refused at its place.
+ */
+#include "rr_rule.h"
+#include "tap.h"
+
+#include <apr_general.h>
+#include <apr_strings.h>
+
+static const char *reprint(const char *text, apr_pool_t *p)
+{
+    const rr_json_t *json;
+    const rr_rule_t *rule;
+    rr_err_t err = RR_ERR_INIT;
+
+    if (rr_json_parse(&json, text, strlen(text), p, &err) != APR_SUCCESS ||
+        rr_rule_parse(&rule, json, "r1", "", p, &err) != APR_SUCCESS) {
+        return apr_psprintf(p, "%s: %s", err.where, err.text);
+    }
+    return rr_rule_print(rule, p);
+}
+
+static const char seed_000_1[] =
+    "{\"effect\":\"allow\",\"methods\":[\"GET\",\"POST\"],"
+    "\"path\":{\"path\":{\"pattern\":\"^/v1/user/\"},\"presence\":\"must_exist\"},"
+    "\"headers\":[{\"name\":{\"pattern\":\"^X-User-Auth$\"},\"value\":{\"pattern\":\".*\"},"
+      "\"presence\":\"must_exist\"}],"
+    "\"priority\":10,\"notes\":\"User-scoped endpoints: require X-User-Auth header\"}";
+
+static void test_shapes(apr_pool_t *p)
+{
+    static const char path[] = "{\"effect\":\"deny\",\"path\":{\"path\":{\"pattern\":\"^/a\"},"
+      "\"presence\":\"must_exist\"}}";
+    static const char absent[] = "{\"effect\":\"deny\",\"path\":{\"path\":{\"pattern\":\"^/a\"},"
+      "\"presence\":\"must_absent\"}}";
+    static const char caseless[] = "{\"effect\":\"deny\",\"path\":{\"path\":{\"pattern\":\"^/a\",\"flags\":\"i\"},"
+                                   "\"presence\":\"must_exist\"}}";
+    static const char header[] = "{\"effect\":\"allow\",\"headers\":[{\"name\":{\"pattern\":\"^X$\"},"
+                                 "\"value\":{\"pattern\":\"1\"},\"presence\":\"must_absent\"}]}";
+    static const char query[] = "{\"effect\":\"allow\",\"query\":[{\"name\":{\"pattern\":\"^x$\"},"
+                                "\"value\":{\"pattern\":\"1\"},\"presence\":\"must_exist\"}]}";
+    static const char token[] = "{\"effect\":\"deny\",\"token\":[{\"claim\":{\"pattern\":\"^tier$\"},"
+                                "\"value\":{\"pattern\":\"^(premium|enterprise)$\"},\"presence\":\"must_absent\"}]}";
+    static const char body[] = "{\"effect\":\"deny\",\"body\":[{\"jsonPath\":{\"pattern\":\"^a$\"},"
+                               "\"value\":{\"pattern\":\"1\"},\"presence\":\"must_exist\"}]}";
+    static const struct {
+        const char *name, *text, *want;
+    } shapes[] = {
+        { "seed 000, pattern 1", seed_000_1, seed_000_1 },
+        { "an effect alone", "{\"effect\":\"allow\"}", "{\"effect\":\"allow\"}" },
+        { "nested path", path, path },
+        { "flat path", "{\"effect\":\"deny\",\"path\":{\"pattern\":\"^/a\",\"presence\":\"present\"}}", path },
+        { "flat path, no presence", "{\"effect\":\"deny\",\"path\":{\"pattern\":\"^/a\"}}", path },
+        { "pathPattern", "{\"effect\":\"deny\",\"pathPattern\":\"^/a\"}", path },
+        { "pathPattern, pathPresence",
+          "{\"pathPresence\":\"must_exist\",\"pathPattern\":\"^/a\",\"effect\":\"deny\"}", path },
+        { "absent", "{\"effect\":\"deny\",\"pathPattern\":\"^/a\",\"pathPresence\":\"absent\"}", absent },
+        { "must_absent",
+          "{\"effect\":\"deny\",\"path\":{\"path\":{\"pattern\":\"^/a\"},\"presence\":\"must_absent\"}}", absent },
+        { "must_not_exist", "{\"effect\":\"deny\",\"path\":{\"pattern\":\"^/a\",\"presence\":\"must_not_exist\"}}",
+          absent },
+        { "flags of a pattern", "{\"effect\":\"deny\",\"path\":{\"path\":{\"pattern\":\"^/a\",\"flags\":\"i\"}}}",
+          caseless },
+        { "flags of a flat path", "{\"effect\":\"deny\",\"path\":{\"pattern\":\"^/a\",\"flags\":\"i\"}}", caseless },
+        { "flags of a rule", "{\"effect\":\"deny\",\"path\":{\"pattern\":\"^/a\"},\"regexFlags\":\"i\"}", caseless },
+        { "flags of a rule and pathPattern", "{\"effect\":\"deny\",\"pathPattern\":\"^/a\",\"regexFlags\":\"i\"}",
+          caseless },
+        { "a pattern's flags win",
+          "{\"effect\":\"deny\",\"path\":{\"pattern\":\"^/a\",\"flags\":\"\"},\"regexFlags\":\"i\"}", path },
+        { "headers", header, header },
+        { "headerChecks", "{\"effect\":\"allow\",\"headerChecks\":[{\"name\":{\"pattern\":\"^X$\"},"
+                          "\"value\":{\"pattern\":\"1\"},\"presence\":\"absent\"}]}", header },
+        { "namePattern, valuePattern", "{\"effect\":\"allow\",\"headerChecks\":[{\"namePattern\":\"^X$\","
+                                       "\"valuePattern\":\"1\",\"presence\":\"must_not_exist\"}]}", header },
+        { "query", query, query },
+        { "queryChecks", "{\"effect\":\"allow\",\"queryChecks\":[{\"name\":{\"pattern\":\"^x$\"},"
+                         "\"value\":{\"pattern\":\"1\"},\"presence\":\"present\"}]}", query },
+        { "token", token, token },
+        { "body", body, body },
+        { "methods are upper case", "{\"effect\":\"allow\",\"methods\":[\"get\",\"x-purge\"]}",
+          "{\"effect\":\"allow\",\"methods\":[\"GET\",\"X-PURGE\"]}" },
+        { "empty parts are absent", "{\"effect\":\"allow\",\"methods\":[],\"headers\":[],\"query\":[]}",
+          "{\"effect\":\"allow\"}" },
+        { "a name without a value", "{\"effect\":\"deny\",\"headers\":[{\"name\":{\"pattern\":\"^X$\"}}]}",
+          "{\"effect\":\"deny\",\"headers\":[{\"name\":{\"pattern\":\"^X$\"},\"presence\":\"must_exist\"}]}" },
+    };
+    apr_size_t i;
+
+    for (i = 0; i < sizeof(shapes) / sizeof(shapes[0]); i++) {
+        const char *once = reprint(shapes[i].text, p);
+
+        is_str(once, shapes[i].want, shapes[i].name);
+        is_str(reprint(once, p), once, apr_pstrcat(p, shapes[i].name, ": what we emit we read", NULL));
+    }
+}
+
+static void test_refused(apr_pool_t *p)
+{
+    static const struct {
+        const char *name, *text, *want; /* want: a part of "pointer: text" */
+    } refused[] = {
+        { "no effect", "{\"methods\":[\"GET\"]}", "/effect: is required" },
+        { "another effect", "{\"effect\":\"permit\"}", "/effect: must be" },
+        { "not an object", "[]", ": must be an object" },
+        { "an unknown member", "{\"effect\":\"deny\",\"paths\":{}}", "/paths: this member is not known" },
+        { "an id where ids are ours", "{\"effect\":\"deny\",\"id\":\"x\"}", "/id: this member is not known" },
+        { "null for absent", "{\"effect\":\"deny\",\"path\":null}", "/path: must be an object" },
+        { "a path without a pattern", "{\"effect\":\"deny\",\"path\":{\"presence\":\"present\"}}",
+          "/path: has no pattern" },
+        { "a path in two shapes", "{\"effect\":\"deny\",\"path\":{\"path\":{\"pattern\":\"a\"},\"pattern\":\"a\"}}",
+          "/path: mixes" },
+        { "two paths", "{\"effect\":\"deny\",\"path\":{\"pattern\":\"a\"},\"pathPattern\":\"a\"}",
+          "/pathPattern: the path is given twice" },
+        { "presence alone", "{\"effect\":\"deny\",\"pathPresence\":\"absent\"}", "/pathPresence: stands without" },
+        { "another presence", "{\"effect\":\"deny\",\"path\":{\"pattern\":\"a\",\"presence\":\"maybe\"}}",
+          "/path/presence: must be" },
+        { "an unknown member of a path", "{\"effect\":\"deny\",\"path\":{\"patern\":\"a\"}}",
+          "/path/patern: this member" },
+        { "an unknown member of a pattern", "{\"effect\":\"deny\",\"path\":{\"path\":{\"regex\":\"a\"}}}",
+          "/path/path/regex: this member" },
+        { "a bad pattern, with offset", "{\"effect\":\"deny\",\"path\":{\"pattern\":\"^/a(\"}}", "offset 4" },
+        { "an unknown flag", "{\"effect\":\"deny\",\"path\":{\"pattern\":\"a\",\"flags\":\"iz\"}}", "flag 'z'" },
+        { "unknown flags of a rule", "{\"effect\":\"deny\",\"pathPattern\":\"a\",\"regexFlags\":\"q\"}", "flag 'q'" },
+        { "flags that are no string", "{\"effect\":\"deny\",\"regexFlags\":1}", "/regexFlags: must be a string" },
+        { "headers as an object", "{\"effect\":\"deny\",\"headers\":{}}", "/headers: must be an array" },
+        { "headers under two names", "{\"effect\":\"deny\",\"headers\":[],\"headerChecks\":[]}", "given twice" },
+        { "a check without a name", "{\"effect\":\"deny\",\"headers\":[{\"value\":{\"pattern\":\"a\"}}]}",
+          "/headers/0: has no \"name\"" },
+        { "a claim for a header", "{\"effect\":\"deny\",\"headers\":[{\"claim\":{\"pattern\":\"a\"}}]}",
+          "/headers/0/claim: this member" },
+        { "a bad pattern in a list", "{\"effect\":\"deny\",\"query\":[{\"name\":{\"pattern\":\"a\"}},"
+                                     "{\"name\":{\"pattern\":\"(\"}}]}", "/query/1/name: not a regular expression" },
+        { "a name twice", "{\"effect\":\"deny\",\"query\":[{\"name\":{\"pattern\":\"a\"},\"namePattern\":\"b\"}]}",
+          "given twice" },
+        { "methods that are no list", "{\"effect\":\"deny\",\"methods\":\"GET\"}", "/methods: must be an array" },
+        { "a method that is none", "{\"effect\":\"deny\",\"methods\":[\"GET\",\"P T\"]}",
+          "/methods/1: must be a method" },
+        { "priority as a string", "{\"effect\":\"deny\",\"priority\":\"1\"}", "/priority: must be" },
+        { "priority with a fraction", "{\"effect\":\"deny\",\"priority\":1.5}", "/priority: must be" },
+        { "negative priority", "{\"effect\":\"deny\",\"priority\":-1}", "/priority: must be" },
+        { "priority past the end", "{\"effect\":\"deny\",\"priority\":1001}", "/priority: must be" },
+        { "notes that are no string", "{\"effect\":\"deny\",\"notes\":[]}", "/notes: must be" },
+        { "an empty pattern", "{\"effect\":\"allow\",\"path\":{\"pattern\":\"\"}}", "1 to 4096" },
+    };
+    apr_size_t i;
+
+    for (i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
+        const char *said = reprint(refused[i].text, p);
+
+        ok(said[0] != '{' && strstr(said, refused[i].want), "refused: %s: %s", refused[i].name, said);
+    }
+    ok(reprint("{\"effect\":\"deny\",\"priority\":1000}", p)[0] == '{', "the highest priority");
+    ok(reprint("{\"effect\":\"deny\",\"priority\":0}", p)[0] == '{', "the lowest priority");
+}
+
+static const char *checks(apr_pool_t *p, int count)
+{
+    const char *list = "{\"name\":{\"pattern\":\"a\"}}";
+
+    while (--count > 0) {
+        list = apr_pstrcat(p, list, ",{\"name\":{\"pattern\":\"a\"}}", NULL);
+    }
+    return apr_pstrcat(p, "{\"effect\":\"deny\",\"headers\":[", list, "]}", NULL);
+}
+
+static void test_sets(apr_pool_t *p)
+{
+    static const struct {
+        const char *name, *text, *want; /* want NULL: a good set */
+    } sets[] = {
+        { "an array", "[{\"effect\":\"deny\"},{\"effect\":\"allow\",\"id\":\"second\"}]", NULL },
+        { "an object", "{\"rules\":[{\"effect\":\"deny\"},{\"id\":\"second\",\"effect\":\"allow\"}]}", NULL },
+        { "another object", "{\"rule\":[]}", "must be an array of rules" },
+        { "more than rules", "{\"rules\":[],\"x\":1}", "must be an array of rules" },
+        { "not JSON", "[", "" },
+        { "a string", "\"x\"", "must be an array" },
+        { "a bad rule at its place", "{\"rules\":[{\"effect\":\"deny\"},{\"effect\":1}]}", "/rules/1/effect: must be" },
+        { "one id twice", "[{\"effect\":\"deny\",\"id\":\"a\"},{\"effect\":\"deny\",\"id\":\"a\"}]",
+          "/1: is a second rule" },
+        { "an id that takes another's default", "[{\"effect\":\"deny\",\"id\":\"rule-2\"},{\"effect\":\"deny\"}]",
+          "/1: is a second" },
+        { "an id with a blank", "[{\"effect\":\"deny\",\"id\":\"a b\"}]", "/0/id: must be" },
+    };
+    const rr_ruleset_t *set;
+    rr_err_t err;
+    apr_size_t i;
+
+    for (i = 0; i < sizeof(sets) / sizeof(sets[0]); i++) {
+        apr_status_t rv;
+
+        rr_err_clear(&err);
+        rv = rr_ruleset_parse(&set, sets[i].text, strlen(sets[i].text), p, &err);
+        if (sets[i].want) {
+            ok(rv == RR_EINVAL && !set && strstr(apr_pstrcat(p, err.where, ": ", err.text, NULL), sets[i].want),
+               "refused: %s: %s: %s", sets[i].name, err.where, err.text);
+        } else if (ok(rv == APR_SUCCESS && rr_ruleset_count(set) == 2, "%s", sets[i].name)) {
+            is_str(rr_rule_id(rr_ruleset_rule(set, 0)), "rule-1", "named for its place");
+            is_str(rr_rule_id(rr_ruleset_rule(set, 1)), "second", "named by its author");
+        }
+    }
+    rr_err_clear(&err);
+    ok(rr_ruleset_load(&set, "/nonexistent/rules.json", p, &err) != APR_SUCCESS && !set && strstr(err.text, "read"),
+       "no file: %s", err.text);
+    ok(reprint(checks(p, RR_MAX_RULE_CHECKS), p)[0] == '{', "as many checks as may be");
+    ok(strstr(reprint(checks(p, RR_MAX_RULE_CHECKS + 1), p), "more than") != NULL, "one check more");
+}
+
+static void collect(void *baton, const rr_rule_t *rule, const char *text)
+{
+    const char **all = ((const char **)baton);
+    apr_pool_t *p = (apr_pool_t *)all[1];
+
+    all[0] = apr_pstrcat(p, all[0], rr_rule_id(rule), ": ", text, "\n", NULL);
+}
+
+static void test_lint(apr_pool_t *p)
+{
+    static const struct {
+        const char *name, *text, *want; /* NULL: nothing to say */
+    } lints[] = {
+        { "a good set",
+          "[{\"effect\":\"allow\",\"pathPattern\":\"^/a/\"},{\"effect\":\"deny\",\"pathPattern\":\"^/a/b\"}]", NULL },
+        { "not anchored", "[{\"effect\":\"allow\",\"pathPattern\":\"/a\"}]",
+          "rule-1: path: the pattern is not anchored" },
+        { "backtracking", "[{\"effect\":\"allow\",\"pathPattern\":\"^/(a+)+$\"}]",
+          "rule-1: path: the pattern backtracks" },
+        { "a header a caller drops", "[{\"effect\":\"deny\",\"headers\":[{\"name\":{\"pattern\":\"^x$\"},"
+                                     "\"value\":{\"pattern\":\"^1$\"}}]}]", "headers/0: a caller who leaves it out" },
+        { "a token a caller drops", "[{\"effect\":\"deny\",\"token\":[{\"claim\":{\"pattern\":\"^x$\"}}]}]",
+          "token/0: a caller" },
+        { "unreachable",
+          "[{\"effect\":\"deny\",\"pathPattern\":\"^/a\"},{\"effect\":\"allow\",\"pathPattern\":\"^/a/b$\"}]",
+          "rule-2: can never allow: rule \"rule-1\"" },
+        { "overlapping",
+          "[{\"effect\":\"allow\",\"pathPattern\":\"^/a\"},{\"effect\":\"allow\",\"pathPattern\":\"^/a/[bc]$\"}]",
+          "rule-2: changes nothing: rule \"rule-1\"" },
+        { "other methods do not overlap", "[{\"effect\":\"deny\",\"methods\":[\"GET\"],\"pathPattern\":\"^/a\"},"
+                                          "{\"effect\":\"allow\",\"methods\":[\"POST\"],\"pathPattern\":\"^/a/b$\"}]",
+                                            NULL },
+    };
+    apr_size_t i;
+
+    for (i = 0; i < sizeof(lints) / sizeof(lints[0]); i++) {
+        const char *said[2] = { "", (const char *)p };
+        const rr_ruleset_t *set;
+        rr_err_t err = RR_ERR_INIT;
+
+        if (rr_ruleset_parse(&set, lints[i].text, strlen(lints[i].text), p, &err) != APR_SUCCESS) {
+            ok(0, "%s: %s", lints[i].name, err.text);
+            continue;
+        }
+        rr_ruleset_lint(set, collect, said, p);
+        if (!ok(lints[i].want ? strstr(said[0], lints[i].want) != NULL : !*said[0], "lint: %s", lints[i].name)) {
+            note("said %s", said[0]);
+        }
+    }
+}
+
+int main(void)
+{
+    apr_pool_t *p;
+
+    apr_initialize();
+    apr_pool_create(&p, NULL);
+    test_shapes(p);
+    test_refused(p);
+    test_sets(p);
+    test_lint(p);
+    apr_pool_destroy(p);
+    apr_terminate();
+    return tap_end();
+}
