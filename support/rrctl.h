@@ -80,4 +80,8 @@ int cmd_jwt_mint(rrctl_t *ctl, int argc, const char *const *argv);
 int cmd_jwt_decode(rrctl_t *ctl, int argc, const char *const *argv);
 int cmd_jwt_verify(rrctl_t *ctl, int argc, const char *const *argv);
 
+int cmd_rule_lint(rrctl_t *ctl, int argc, const char *const *argv);
+int cmd_rule_test(rrctl_t *ctl, int argc, const char *const *argv);
+int cmd_explain(rrctl_t *ctl, int argc, const char *const *argv);
+
 #endif
