@@ -117,14 +117,20 @@ sub enterable
     return $? == 0;
 }
 
-# A directory that the server's user can enter, known as PATH below the build directory.
-# A checkout below /root gives it no way in: then PATH becomes a symbolic link to a directory
-# of our own below /var/tmp. `make clean` removes both.
+# A directory that the server's user can enter, known as PATH below the build directory: t/run, demo,
+# or one inside of them. A checkout below /root gives it no way in: then t/run or demo becomes a symbolic link to
+# a directory of our own below /var/tmp. `make clean` removes both.
 sub place
 {
     my ($path) = @_;
-    my $link = build() . "/$path";
+    my ($base, $inside) = $path =~ m{^(t/run|demo)(?:/(.+))?$} or die "no place $path: t/run or demo, or inside of them\n";
+    my $link = build() . "/$base";
 
+    if (defined $inside) {
+        my $dir = place($base) . "/$inside";
+        make_path($dir);
+        return $dir;
+    }
     make_path(dirname($link));
     if (-l $link) {
         return abs_path($link) if -d $link && -o $link;
