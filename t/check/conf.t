@@ -47,6 +47,7 @@ ok(scalar @lines, 'conf/rr.conf has lines to uncomment');
 for my $line (@lines) {
     my $more = join('', map { $line =~ $_->[0] ? $_->[1] : () } @beside);
     (my $here = $line) =~ s{\S+private-ca\.pem}{$authorities};
+    $here =~ s{\bconf/(\S+\.json)}{root() . "/conf/samples/$1"}e;
     my $got = judge("$more$here\n", @all);
     $got = judge("$more<Location \"/x\">\n$here\n</Location>\n", @all) if $got->{err} =~ /not allowed (?:here|in)/;
     is($got->{exit}, 0, "conf/rr.conf: $line") or diag($got->{err});
