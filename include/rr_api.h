@@ -58,6 +58,14 @@ typedef struct rr_api_response_t {
 apr_status_t rr_api_call(rr_api_response_t *response, const rr_api_t *api, const rr_api_request_t *request,
                          apr_pool_t *p, rr_err_t *err);
 
+/**
+ * A rule, or a filter, in any published shape as the text that is kept; a member "id" is left out.
+ *
+ * Errors: RR_EINVAL; err->where is the JSON pointer of what is at fault.
+ */
+apr_status_t rr_api_attached_normalise(const char **ptext, int filter, const rr_json_t *json, apr_pool_t *p,
+                                       rr_err_t *err);
+
 /** Methods of a path ("GET, POST"), or NULL where there is no such path. */
 const char *rr_api_allow(const char *path, apr_pool_t *p);
 

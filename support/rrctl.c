@@ -17,6 +17,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define OWNER "--proxy P|--credential C|--target T"
+#define OBJECTS(noun, create, owner) \
+    { noun, "create", cmd_object_create, create, "makes a " noun " from the API's JSON" }, \
+    { noun, "list", cmd_object_list, owner, "lists what there is" }, \
+    { noun, "show", cmd_object_show, "NAME|ID " owner, "shows one " noun ", its secrets masked" }, \
+    { noun, "delete", cmd_object_delete, "NAME|ID " owner, "deletes one " noun }
+
 static const rrctl_command_t commands[] = {
     { "init", NULL, cmd_init, "[--owner USER]",
       "makes a store, its master key where there is none, and the administrator's key, which it prints once" },
@@ -32,6 +39,17 @@ static const rrctl_command_t commands[] = {
     { "key", "revoke", cmd_key_revoke, "ID", "deletes a key: it is refused from the next request on" },
     { "key", "roll", cmd_key_roll, "NAME|ID [--overlap TIME] [--expires TIME] [--key VALUE|-] [--test]",
       "makes a new key and ends the credential's old ones after the overlap, none later than it would have" },
+    OBJECTS("client", "[ID] | -f FILE|-", ""),
+    OBJECTS("credential", "-f FILE|-", ""),
+    OBJECTS("target", "-f FILE|-", ""),
+    OBJECTS("proxy", "-f FILE|-", ""),
+    OBJECTS("rule", OWNER " -f FILE|-", OWNER),
+    OBJECTS("filter", OWNER " -f FILE|-", OWNER),
+    { "apply", NULL, cmd_apply, "-f FILE|FOLDER|- [--dry-run] [--prune]",
+      "makes the store hold what the files declare, in one transaction" },
+    { "export", NULL, cmd_export, "", "prints what apply takes: all clients, or the one of --client" },
+    { "jwt", "revoke", cmd_jwt_revoke, "TOKEN|- | --jti JTI --issuer ISS | --sub SUB --issuer ISS [--issued-before TIME]",
+      "takes tokens back: refused from the next request on" },
     { "jwt", "keygen", cmd_jwt_keygen, "[--alg RS256] [--crv Ed448] [--kid ID] [--out FILE] [--public-out FILE]",
       "makes a signing key and its public key set" },
     { "jwt", "mint", cmd_jwt_mint,
@@ -185,6 +203,7 @@ static int take_globals(rrctl_t *ctl, int argc, const char *const *argv, const c
             value = option_value(globals[g].name, argc, argv, &i);
             if (value) {
                 *globals[g].value = value;
+                ctl->client_given |= globals[g].value == &ctl->client;
             }
         }
         if (!value) {

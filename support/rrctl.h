@@ -37,6 +37,7 @@ struct rrctl_t {
     const char *store;      /* DRIVER:PARAMS; NULL: not given */
     const char *master_key; /* --master-key, else $RR_MASTER_KEY; NULL: neither */
     const char *client;     /* client id; "default" unless given */
+    int client_given;       /* it was */
     int json;               /* print JSON where the command has both forms */
     FILE *out, *err;
     const rrctl_command_t *command; /* the row being run */
@@ -75,6 +76,14 @@ int cmd_key_show(rrctl_t *ctl, int argc, const char *const *argv);
 int cmd_key_revoke(rrctl_t *ctl, int argc, const char *const *argv);
 int cmd_key_roll(rrctl_t *ctl, int argc, const char *const *argv);
 
+int cmd_object_create(rrctl_t *ctl, int argc, const char *const *argv);
+int cmd_object_list(rrctl_t *ctl, int argc, const char *const *argv);
+int cmd_object_show(rrctl_t *ctl, int argc, const char *const *argv);
+int cmd_object_delete(rrctl_t *ctl, int argc, const char *const *argv);
+int cmd_apply(rrctl_t *ctl, int argc, const char *const *argv);
+int cmd_export(rrctl_t *ctl, int argc, const char *const *argv);
+
+int cmd_jwt_revoke(rrctl_t *ctl, int argc, const char *const *argv);
 int cmd_jwt_keygen(rrctl_t *ctl, int argc, const char *const *argv);
 int cmd_jwt_mint(rrctl_t *ctl, int argc, const char *const *argv);
 int cmd_jwt_decode(rrctl_t *ctl, int argc, const char *const *argv);

@@ -202,6 +202,12 @@ apr_status_t api_check_match(api_call_t *call, const char *object, apr_time_t up
 
 /* ---- routes ---- */
 
+#define ATTACHED(above, owner_, collection_) \
+    { above "/{ownerId}/" collection_, collection_, owner_, NULL, { api_attached_list, api_attached_post } }, \
+    { above "/{ownerId}/" collection_ "/{id}", collection_, owner_, NULL, \
+      { api_attached_get, NULL, NULL, api_attached_delete } }
+#define ATTACHED_BOTH(above, owner_) ATTACHED(above, owner_, "rules"), ATTACHED(above, owner_, "filters")
+
 const api_route_t api_routes[] = {
     { "/openapi.json", NULL, API_OF_NOTHING, NULL, { api_openapi } },
     { "/clients", "clients", API_OF_NOTHING, api_client_fields, { api_client_list, api_client_post } },
@@ -217,14 +223,17 @@ const api_route_t api_routes[] = {
       { NULL, api_key_roll } },
     { "/clients/{clientId}/credentials/{ownerId}/keys/{id}", "keys", API_OF_CREDENTIAL, NULL,
       { api_key_get, NULL, NULL, api_key_delete } },
-    { "/clients/{clientId}/targets", "targets", API_OF_NOTHING, api_target_fields, { api_target_list,
-      api_target_post } },
+    { "/clients/{clientId}/targets", "targets", API_OF_NOTHING, api_target_fields,
+      { api_target_list, api_target_post } },
     { "/clients/{clientId}/targets/{id}", "targets", API_OF_NOTHING, api_target_fields,
       { api_target_get, NULL, api_target_put, api_target_delete } },
-    { "/clients/{clientId}/proxies", "proxies", API_OF_NOTHING, api_proxy_fields, { api_proxy_list,
-      api_proxy_post } },
+    { "/clients/{clientId}/proxies", "proxies", API_OF_NOTHING, api_proxy_fields,
+      { api_proxy_list, api_proxy_post } },
     { "/clients/{clientId}/proxies/{id}", "proxies", API_OF_NOTHING, api_proxy_fields,
       { api_proxy_get, NULL, api_proxy_put, api_proxy_delete } },
+    ATTACHED_BOTH("/clients/{clientId}/credentials", API_OF_CREDENTIAL),
+    ATTACHED_BOTH("/clients/{clientId}/targets", API_OF_TARGET),
+    ATTACHED_BOTH("/clients/{clientId}/proxies", API_OF_PROXY),
     { "/clients/{clientId}/revocations", "revocations", API_OF_NOTHING, api_revocation_fields,
       { api_revocation_list, api_revocation_post } },
     { "/clients/{clientId}/revocations/{id}", "revocations", API_OF_NOTHING, NULL,
@@ -373,6 +382,8 @@ static apr_status_t prepare(api_call_t *call, api_handler_t **phandler)
 static apr_status_t find_owner(api_call_t *call)
 {
     const rr_credential_row_t *credential;
+    const rr_target_row_t *target;
+    const rr_proxy_row_t *proxy;
     const rr_client_t *client;
     rr_err_t why = RR_ERR_INIT;
     apr_status_t rv = APR_SUCCESS;
@@ -380,8 +391,20 @@ static apr_status_t find_owner(api_call_t *call)
     if (call->client) {
         rv = rr_store_client_get(&client, call->store, call->client, call->p, &why);
     }
-    if (rv == APR_SUCCESS && call->route->owner == API_OF_CREDENTIAL) {
-        rv = rr_store_credential_get(&credential, call->store, call->client, call->owner, call->p, &why);
+    if (rv == APR_SUCCESS) {
+        switch (call->route->owner) {
+        case API_OF_CREDENTIAL:
+            rv = rr_store_credential_get(&credential, call->store, call->client, call->owner, call->p, &why);
+            break;
+        case API_OF_TARGET:
+            rv = rr_store_target_get(&target, call->store, call->client, call->owner, call->p, &why);
+            break;
+        case API_OF_PROXY:
+            rv = rr_store_proxy_get(&proxy, call->store, call->client, call->owner, call->p, &why);
+            break;
+        default:
+            break;
+        }
     }
     return api_found(call, rv, &why);
 }

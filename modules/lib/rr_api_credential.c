@@ -68,9 +68,12 @@ static const char *print_credential(api_call_t *call, const rr_credential_row_t 
     return out.text;
 }
 
+/* Keys are rows of their own: the object has a place for one, whoever made it. */
 static const char *shown(api_call_t *call, const rr_credential_row_t *row)
 {
-    return print_credential(call, row, row->params);
+    int has_keys = !row->target && row->kind == RR_CREDENTIAL_KEY;
+
+    return print_credential(call, row, row->params || !has_keys ? row->params : "{\"key\":\"" RR_API_MASK "\"}");
 }
 
 apr_status_t api_credential(const rr_credential_row_t **prow, api_call_t *call, const char *id)

@@ -229,6 +229,10 @@ apr_status_t api_check_joins(api_call_t *call, const char *credential, const cha
 /** Whether origin is in a JSON array of origins. */
 int api_has_origin(const char *origins, const char *origin, apr_pool_t *p);
 
+/** One rule, one filter as the text that is kept; without "id". RR_EINVAL with the JSON pointer in err->where. */
+apr_status_t api_rule_normalise(const char **ptext, const rr_json_t *body, apr_pool_t *p, rr_err_t *err);
+apr_status_t api_filter_normalise(const char **ptext, const rr_json_t *body, apr_pool_t *p, rr_err_t *err);
+
 /** One table of fields a noun. */
 extern const api_field_t api_client_fields[], api_credential_fields[], api_key_fields[], api_roll_fields[],
     api_target_fields[], api_proxy_fields[], api_revocation_fields[];
@@ -239,6 +243,7 @@ api_handler_t api_key_list, api_key_post, api_key_get, api_key_delete, api_key_r
 api_handler_t api_target_list, api_target_post, api_target_get, api_target_put, api_target_delete;
 api_handler_t api_proxy_list, api_proxy_post, api_proxy_get, api_proxy_put, api_proxy_delete;
 api_handler_t api_revocation_list, api_revocation_post, api_revocation_get, api_revocation_delete;
+api_handler_t api_attached_list, api_attached_post, api_attached_get, api_attached_delete;
 api_handler_t api_openapi;
 
 #endif
