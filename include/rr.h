@@ -45,6 +45,12 @@
 #define RR_MAX_NOTES 1024            /* notes of a rule or filter */
 #define RR_MAX_FACTS (1024 * 1024)   /* names and values of one request's claims or body */
 #define RR_MAX_AUDIT_LINE 4096       /* one audit line with its newline: PIPE_BUF, written atomically */
+#define RR_MAX_DEPTH 512             /* levels of nesting in a body that a filter reads */
+#define RR_MAX_PATH 8192             /* the written path of a value in such a body */
+#define RR_MAX_CUT_HELD 65536        /* names, brackets and white space whose fate waits for the value behind them */
+#define RR_MAX_DFA_STATES 4096       /* of one automaton that patterns are merged into */
+#define RR_MAX_FILTERS 10000         /* filters of one stage */
+#define RR_MAX_OPERATIONS 1000       /* operations of one filter, and conditions of one kind */
 
 /* ---- statuses of our own: apr_status_t values no APR call returns ---- */
 #define RR_START_STATUS (APR_OS_START_USERERR + 7100)

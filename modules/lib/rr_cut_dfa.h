@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * rr_cut_dfa.h: many regular expressions as one table over the bytes of a path.
+ *
+ * Most patterns that people write for paths need no back-tracking. Those are
+ * merged into deterministic automata: a name costs one table look-up a byte,
+ * however many patterns there are, and a child continues from its parent's state.
+ */
+#ifndef RR_CUT_DFA_H
+#define RR_CUT_DFA_H
+
+#include <apr.h>
+#include <apr_pools.h>
+
+/* A state is the offset of its row in next, with what is to be known of it in the upper bits. */
+#define RR_DFA_FOUND 0x80000000u /* a pattern matches here, whatever follows */
+#define RR_DFA_ENDS 0x40000000u  /* a pattern matches if the path ends here */
+#define RR_DFA_DEAD 0x20000000u  /* nothing that follows can match */
+#define RR_DFA_ROW 0x1fffffffu
+
+/* Immutable once built; any thread. */
+typedef struct rr_dfa_t {
+    unsigned char class_of[256]; /* byte to column */
+    unsigned shift;              /* a row has 1 << shift columns */
+    apr_uint32_t start;          /* before the first byte */
+    apr_uint32_t *next;          /* row + class_of[byte] to state */
+    apr_uint32_t *found, *ends;  /* by row >> shift: offset in sets of the patterns of FOUND, and of FOUND or ENDS */
+    apr_uint32_t *element;       /* by row >> shift: the state after [ any number ]; RR_DFA_FOUND: it depends */
+    apr_uint64_t *sets;          /* words of bits by number of pattern; the first set is empty */
+} rr_dfa_t;
+
+typedef struct rr_dfa_pattern_t {
+    const char *text; /* compiles as an rr_pattern_t with RR_PATTERN_UTF */
+    int caseless;
+    unsigned number; /* its bit */
+} rr_dfa_pattern_t;
+
+/** Whether the expression is one this file understands; the others stay with PCRE2. */
+int rr_dfa_knows(const char *text, int caseless, apr_pool_t *ptemp);
+
+/**
+ * Merges patterns that rr_dfa_knows, words being the size of one set.
+ *
+ * Ownership: the automaton lives in p.
+ * Errors:    NULL: it would have more states than RR_MAX_DFA_STATES; fewer patterns may fit.
+ */
+const rr_dfa_t *rr_dfa_build(const rr_dfa_pattern_t *patterns, apr_size_t count, apr_size_t words, apr_pool_t *p);
+
+#endif
