@@ -68,6 +68,9 @@ static const rrctl_command_t commands[] = {
       "--rules FILE METHOD TARGET [-H 'NAME: VALUE']... [--token T | --claims JSON] [--body FILE|-] [--default allow|deny] "
       "[--mount PATH] [--lenient]",
       "judges one request and says of each rule whether it matched, and if not, where it failed" },
+    { "filter", "try", cmd_filter_try,
+      "FILE [--claims JSON] [--method GET] [--path /] [--header \"Name: value\"]... [--type application/json] [--chunk BYTES]",
+      "does to the body on standard input what the filters of FILE would do" },
     { NULL }
 };
 

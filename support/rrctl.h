@@ -88,6 +88,7 @@ int cmd_jwt_keygen(rrctl_t *ctl, int argc, const char *const *argv);
 int cmd_jwt_mint(rrctl_t *ctl, int argc, const char *const *argv);
 int cmd_jwt_decode(rrctl_t *ctl, int argc, const char *const *argv);
 int cmd_jwt_verify(rrctl_t *ctl, int argc, const char *const *argv);
+int cmd_filter_try(rrctl_t *ctl, int argc, const char *const *argv);
 
 int cmd_rule_lint(rrctl_t *ctl, int argc, const char *const *argv);
 int cmd_rule_test(rrctl_t *ctl, int argc, const char *const *argv);
