@@ -20,7 +20,7 @@ typedef struct rr_filters_t rr_filters_t; /* filters of one stage; immutable: an
 
 /* What the conditions of filters look at. */
 typedef struct rr_filter_facts_t {
-    const apr_array_header_t *methods; /* const char *: the request's, and those of requests that led to it */
+    const apr_array_header_t *methods; /* const char *: the request's, and those it may be taken for; NULL inside: any */
     const apr_array_header_t *paths;   /* const char *, decoded, below the mount; NULL inside: of two meanings */
     const apr_table_t *headers;        /* as the client sent them; repeated ones joined or apart */
     const rr_json_t *claims;           /* of a verified token; NULL: there is none */
@@ -53,10 +53,9 @@ unsigned rr_filters_judge(const rr_filters_t *filters, const rr_filter_facts_t *
 const rr_cut_ops_t *rr_filters_ops(const rr_filters_t *filters);
 
 /**
- * The path that conditions are judged on: target without its query, below mount, decoded once.
+ * The path that conditions are judged on: the canonical one of target (rr_path.h), below mount.
  *
- * NULL: it has two meanings (%2f %5c %00 %25, a backslash, ';', '//', dot segments, a bad code). pbelow says whether the target is
- * below mount at all; mount "" or "/" is above everything.
+ * NULL: it has two meanings, or (*pbelow is 0) it is not below mount; mount "" is above everything.
  */
 const char *rr_filter_path(const char *target, const char *mount, int *pbelow, apr_pool_t *p);
 

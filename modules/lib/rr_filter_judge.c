@@ -7,8 +7,8 @@
  * its parts.
  */
 #include "rr_filter_private.h"
+#include "rr_path.h"
 
-#include <apr_lib.h>
 #include <apr_strings.h>
 
 #include <string.h>
@@ -209,7 +209,7 @@ static int method_holds(const judge_t *judge, const filter_t *filter)
         for (j = 0; j < methods->nelts; j++) {
             const char *method = APR_ARRAY_IDX(methods, j, const char *);
 
-            if (!strcasecmp(wanted, method) || (!strcmp(wanted, "GET") && !strcasecmp(method, "HEAD"))) {
+            if (!method || !strcasecmp(wanted, method) || (!strcmp(wanted, "GET") && !strcasecmp(method, "HEAD"))) {
                 return 1;
             }
         }
@@ -237,68 +237,16 @@ unsigned rr_filters_judge(const rr_filters_t *filters, const rr_filter_facts_t *
 
 /* ---- paths ---- */
 
-static int hex(int c)
-{
-    return apr_isdigit(c) ? c - '0' : apr_isxdigit(c) ? apr_tolower(c) - 'a' + 10 : -1;
-}
-
-/* Decodes once; 0: what a backend may read in two ways. */
-static int decode(const char *from, apr_size_t len, char *to)
-{
-    const char *end = from + len;
-    int c;
-
-    while (from < end) {
-        c = (unsigned char)*from++;
-        if (c == '%') {
-            if (end - from < 2 || hex(from[0]) < 0 || hex(from[1]) < 0) {
-                return 0;
-            }
-            c = hex(from[0]) * 16 + hex(from[1]);
-            from += 2;
-            if (c == '/' || c == '%') {
-                return 0;
-            }
-        }
-        if (c == 0 || c == '\\' || c == ';') {
-            return 0;
-        }
-        *to++ = (char)c;
-    }
-    *to = '\0';
-    return 1;
-}
-
-static int has_odd_segment(const char *path)
-{
-    const char *c;
-
-    for (c = path; *c; c++) {
-        apr_size_t dots;
-
-        if (*c != '/') {
-            continue;
-        }
-        dots = strspn(c + 1, ".");
-        if (c[1] == '/' || ((dots == 1 || dots == 2) && (c[1 + dots] == '/' || !c[1 + dots]))) {
-            return 1;
-        }
-    }
-    return 0;
-}
-
 const char *rr_filter_path(const char *target, const char *mount, int *pbelow, apr_pool_t *p)
 {
-    apr_size_t len = strcspn(target, "?#"), mount_len = strlen(mount);
-    char *path = apr_palloc(p, len + 2);
+    rr_err_t err = RR_ERR_INIT;
+    const char *path;
 
-    while (mount_len && mount[mount_len - 1] == '/') {
-        mount_len--;
-    }
     *pbelow = 1;
-    if (!decode(target, len, path) || *path != '/' || has_odd_segment(path)) {
+    if (rr_path_canonical(&path, target, RR_PATH_STRICT, p, &err) != APR_SUCCESS) {
         return NULL;
     }
-    *pbelow = !strncmp(path, mount, mount_len) && (!path[mount_len] || path[mount_len] == '/');
-    return path[mount_len] ? path + mount_len : "/";
+    path = rr_path_below(path, mount);
+    *pbelow = path != NULL;
+    return path;
 }

@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * mod_rr_filter.c: destroys in a response what the caller is not entitled to.
+ *
+ * The module's map: configuration, directives, hooks. What a filter is lives in
+ * lib/rr_filter.c, the cutting in lib/rr_cut.c, brigades in filter_body.c.
+ *
+ * Filters are judged once, right before the handler runs: authentication is
+ * over, every redirect has happened, and the handler sees the headers as this
+ * leaves them.
+ *
+ * Result:  a filter that applies and cannot work is 422; never the body as it was.
+ * Threads: configuration is read-only after startup; all state is per request.
+ */
+#include "filter.h"
+
+#include <http_core.h>
+#include <http_request.h>
+#include <mod_proxy.h>
+
+#include <apr_file_io.h>
+#include <apr_strings.h>
+
+#include <string.h>
+
+#define FILES_KEY "rr_filter_files"
+#define MAX_FILE (16 * 1024 * 1024)
+
+module AP_MODULE_DECLARE_DATA rr_filter_module;
+
+/* A file named by RRFilters; filters is set in check_config. */
+typedef struct filter_file_t {
+    const char *path;
+    const char *mount; /* path of the Location that names it; "" elsewhere */
+    const rr_filters_t *filters;
+} filter_file_t;
+
+typedef struct filter_dir_t {
+    apr_int64_t buffer;  /* RRFilterBuffer, bytes */
+    filter_file_t *file; /* RRFilters; NULL: unset */
+} filter_dir_t;
+
+enum { F_BUFFER, F_COUNT };
+
+static const rr_conf_field_t fields[F_COUNT + 1] = {
+    [F_BUFFER] = RR_SIZE(filter_dir_t, buffer, 0, APR_INT64_C(1) << 40, 1024 * 1024),
+};
+
+static const rr_core_t *core; /* written once, in check_config */
+
+static void *create_dir(apr_pool_t *p, char *dir)
+{
+    (void)dir;
+    return rr_conf_create(p, sizeof(filter_dir_t), fields);
+}
+
+static void *merge_dir(apr_pool_t *p, void *base, void *add)
+{
+    filter_dir_t *merged = rr_conf_merge(p, sizeof(filter_dir_t), base, add, fields);
+
+    if (!merged->file) {
+        merged->file = ((filter_dir_t *)base)->file;
+    }
+    return merged;
+}
+
+/* ---- files ---- */
+
+/* The path of the Location that a directive stands in; "" in any other section. */
+static const char *mount_of(const cmd_parms *cmd)
+{
+    const ap_directive_t *section;
+    const char *args, *path;
+
+    for (section = cmd->directive->parent; section; section = section->parent) {
+        if (!strcasecmp(section->directive, "<Location")) {
+            args = section->args;
+            path = ap_getword_conf(cmd->pool, &args);
+            path = apr_pstrmemdup(cmd->pool, path, strcspn(path, ">"));
+            return *path == '/' && !strpbrk(path, "*?[") ? path : "";
+        }
+    }
+    return "";
+}
+
+static const char *set_file(cmd_parms *cmd, void *conf, const char *name)
+{
+    filter_dir_t *dir = conf;
+    filter_file_t *file = apr_pcalloc(cmd->pool, sizeof(*file));
+    void *files = NULL;
+
+    if (dir->file) {
+        return "RRFilters stands twice in this section";
+    }
+    file->path = ap_server_root_relative(cmd->pool, name);
+    if (!file->path) {
+        return apr_psprintf(cmd->pool, "RRFilters %s: not a valid path", name);
+    }
+    file->mount = mount_of(cmd);
+    dir->file = file;
+    apr_pool_userdata_get(&files, FILES_KEY, cmd->pool);
+    if (!files) {
+        files = apr_array_make(cmd->pool, 4, sizeof(filter_file_t *));
+        apr_pool_userdata_setn(files, FILES_KEY, NULL, cmd->pool);
+    }
+    APR_ARRAY_PUSH((apr_array_header_t *)files, filter_file_t *) = file;
+    return NULL;
+}
+
+static apr_status_t read_text(const char *path, char **ptext, apr_size_t *plen, apr_pool_t *p, rr_err_t *err)
+{
+    apr_finfo_t info;
+    apr_file_t *file;
+    char reason[128];
+    apr_status_t rv = apr_file_open(&file, path, APR_FOPEN_READ, APR_FPROT_OS_DEFAULT, p);
+
+    if (rv == APR_SUCCESS && (rv = apr_file_info_get(&info, APR_FINFO_SIZE | APR_FINFO_TYPE, file)) == APR_SUCCESS) {
+        if (info.filetype != APR_REG || info.size > MAX_FILE) {
+            return rr_err_set(err, RR_EINVAL, path, "not a file of at most %d bytes", MAX_FILE);
+        }
+        *plen = (apr_size_t)info.size;
+        *ptext = apr_pcalloc(p, *plen + 1);
+        rv = apr_file_read_full(file, *ptext, *plen, NULL);
+        apr_file_close(file);
+    }
+    if (rv != APR_SUCCESS) {
+        return rr_err_set(err, rv, path, "cannot be read: %s", apr_strerror(rv, reason, sizeof(reason)));
+    }
+    return rv;
+}
+
+static int check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s)
+{
+    void *files = NULL;
+    int i, rc = rr_core_bind(&core, s, "mod_rr_filter");
+
+    (void)plog;
+    apr_pool_userdata_get(&files, FILES_KEY, pconf);
+    for (i = 0; rc == OK && files && i < ((apr_array_header_t *)files)->nelts; i++) {
+        filter_file_t *file = APR_ARRAY_IDX((apr_array_header_t *)files, i, filter_file_t *);
+        rr_err_t err = RR_ERR_INIT;
+        apr_size_t len = 0;
+        char *text = NULL;
+
+        if (read_text(file->path, &text, &len, ptemp, &err) == APR_SUCCESS) {
+            rr_filters_read(&file->filters, text, len, pconf, &err);
+        }
+        if (err.status != APR_SUCCESS) {
+            RR_LOG_S(APLOG_EMERG, 0, s, 10500, "RRFilters %s: %s: %s", file->path, err.where, rr_err_text(&err));
+            rc = HTTP_INTERNAL_SERVER_ERROR;
+        }
+    }
+    return rc;
+}
+
+/* ---- requests ---- */
+
+/* The owner's filters that apply become the next stage. */
+static void add_stage(request_rec *r, apr_array_header_t *stages, const char *owner, const rr_filters_t *filters,
+                      const rr_filter_facts_t *facts, rr_matcher_t *matcher)
+{
+    unsigned char *active = apr_palloc(r->pool, rr_filters_count(filters) + 1);
+    filter_stage_t *stage;
+
+    if (rr_filters_judge(filters, facts, matcher, active, r->pool)) {
+        stage = apr_array_push(stages);
+        stage->owner = owner;
+        stage->filters = filters;
+        stage->active = active;
+    }
+}
+
+/*
+ * What would let a part of the body, or a statement about the whole of it, pass
+ * by the filter. Preconditions of writes travel.
+ */
+static void clean_request(request_rec *r)
+{
+    apr_table_unset(r->headers_in, "Range");
+    apr_table_unset(r->headers_in, "If-Range");
+    apr_table_unset(r->headers_in, "Upgrade");
+    if (r->method_number == M_GET) { /* HEAD too */
+        apr_table_unset(r->headers_in, "If-None-Match");
+        apr_table_unset(r->headers_in, "If-Modified-Since");
+    }
+}
+
+static void insert_filter(request_rec *r)
+{
+    const filter_dir_t *conf = ap_get_module_config(r->per_dir_config, &rr_filter_module);
+    apr_array_header_t *stages;
+
+    if (!conf->file) {
+        return;
+    }
+    /* What one caller gets, another may not: nothing of it is for a cache that many share. */
+    apr_table_setn(r->subprocess_env, "no-cache", "1");
+    stages = apr_array_make(r->pool, 4, sizeof(filter_stage_t));
+    add_stage(r, stages, "location", conf->file->filters, filter_facts(r, core, conf->file->mount),
+              rr_matcher_make(r->pool));
+    if (stages->nelts) {
+        clean_request(r);
+        filter_body_insert(r, stages, rr_conf_number(conf, &fields[F_BUFFER]), core);
+        apr_table_setn(r->notes, FILES_KEY, "1");
+    }
+}
+
+/* mod_proxy's own copy of the headers: the client may still get a compressed answer from httpd. */
+static int ask_identity(request_rec *r)
+{
+    if (apr_table_get(r->notes, FILES_KEY)) {
+        apr_table_setn(r->headers_in, "Accept-Encoding", "identity");
+        apr_table_unset(r->headers_in, "TE");
+    }
+    return OK;
+}
+
+static const command_rec directives[] = {
+    AP_INIT_TAKE1("RRFilters", set_file, NULL, RSRC_CONF | ACCESS_CONF, "file of payload filters"),
+    RR_DIRECTIVE("RRFilterBuffer", &fields[F_BUFFER], "how much of a filtered response is held back before it streams"),
+    { NULL }
+};
+
+static void register_hooks(apr_pool_t *p)
+{
+    (void)p;
+    filter_body_register();
+    ap_hook_check_config(check_config, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_insert_filter(insert_filter, NULL, NULL, APR_HOOK_REALLY_LAST);
+    APR_OPTIONAL_HOOK(proxy, fixups, ask_identity, NULL, NULL, APR_HOOK_MIDDLE);
+}
+
+AP_DECLARE_MODULE(rr_filter) = {
+    STANDARD20_MODULE_STUFF,
+    create_dir,
+    merge_dir,
+    NULL, /* no per-server configuration */
+    NULL,
+    directives,
+    register_hooks,
+    AP_MODULE_FLAG_NONE,
+};
