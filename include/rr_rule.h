@@ -57,7 +57,10 @@ apr_status_t rr_ruleset_parse(const rr_ruleset_t **pset, const char *text, apr_s
 /** rr_ruleset_parse of a file. Errors: also those of reading it; err->where is then the path. */
 apr_status_t rr_ruleset_load(const rr_ruleset_t **pset, const char *path, apr_pool_t *p, rr_err_t *err);
 
-/** Names of the headers that some rule looks for by exact name: const char *, lower case. */
+/**
+ * Names of the headers that some rule looks for by exact name: const char *, lower case. NULL: no rule looks at
+ * headers at all.
+ */
 const apr_array_header_t *rr_ruleset_headers(const rr_ruleset_t *set);
 
 int rr_ruleset_count(const rr_ruleset_t *set);

@@ -47,7 +47,7 @@ struct rr_ruleset_t {
     const rr_rule_t *const *rules;
     int count;
     int has_body; /* some rule has a body part */
-    const apr_array_header_t *headers;
+    const apr_array_header_t *headers; /* see rr_ruleset_headers */
     const rule_index_t *index;
 };
 

@@ -29,7 +29,7 @@ static void add_headers(apr_array_header_t *headers, const rr_rule_t *rule, apr_
 const rr_ruleset_t *rr_ruleset_make(const rr_rule_t *const *rules, int count, apr_pool_t *p)
 {
     rr_ruleset_t *set = apr_pcalloc(p, sizeof(*set));
-    apr_array_header_t *headers = apr_array_make(p, 4, sizeof(const char *));
+    apr_array_header_t *headers = NULL;
     apr_pool_t *ptemp;
     apr_hash_t *seen;
     int i;
@@ -38,11 +38,14 @@ const rr_ruleset_t *rr_ruleset_make(const rr_rule_t *const *rules, int count, ap
     seen = apr_hash_make(ptemp);
     set->rules = rules;
     set->count = count;
-    set->headers = headers;
     for (i = 0; i < count; i++) {
         set->has_body |= rules[i]->parts[PART_BODY].count > 0;
-        add_headers(headers, rules[i], seen, p);
+        if (rules[i]->parts[PART_HEADERS].count) {
+            headers = headers ? headers : apr_array_make(p, 4, sizeof(const char *));
+            add_headers(headers, rules[i], seen, p);
+        }
     }
+    set->headers = headers;
     set->index = rule_index_make(rules, count, p);
     apr_pool_destroy(ptemp);
     return set;

@@ -52,10 +52,18 @@ static void ask_core(apr_table_t *headers, request_rec *r, const rr_core_t *core
 static const apr_table_t *headers_as_sent(request_rec *r, const rr_core_t *core, const rr_scope_t *scopes, int count)
 {
     static const char *const usual[] = { "Authorization", "Proxy-Authorization", "Cookie", "X-API-Key" };
-    apr_table_t *headers = apr_table_copy(r->pool, r->headers_in);
+    apr_table_t *headers;
     request_rec *before;
     apr_size_t i;
-    int s, h;
+    int s, h, wanted = 0;
+
+    for (s = 0; s < count; s++) {
+        wanted |= scopes[s].rules && rr_ruleset_headers(scopes[s].rules);
+    }
+    if (!wanted) {
+        return r->headers_in;
+    }
+    headers = apr_table_copy(r->pool, r->headers_in);
 
     for (before = r; before; before = before->prev ? before->prev : before->main) {
         const rules_request_t *own = rules_request_peek(before);
