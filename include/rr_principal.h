@@ -47,6 +47,14 @@ const rr_identity_t *rr_principal_by_method(const rr_principal_t *who, const cha
 /** True if scope is one of the principal's. */
 int rr_principal_has_scope(const rr_principal_t *who, const char *scope);
 
+/* Where a Location with RRProxy or RRGateway leads. */
+typedef struct rr_route_t {
+    const rr_snapshot_t *snapshot; /* pinned for the request; NULL: the store cannot be read now */
+    const rr_proxy_t *proxy;       /* NULL: there is none of that name */
+    const char *mount;             /* path of the Location */
+    int gateway;                   /* the first segment below mount names the proxy */
+} rr_route_t;
+
 /* What a Require provider found lacking: decides between 401 and 403 (core's check_authz). */
 typedef enum {
     RR_LACK_METHOD, /* word: a provider's name; nothing of it was presented: 401 with its challenge */
@@ -76,6 +84,12 @@ typedef struct rr_core_t {
      * no such proxy. Its credentials say which further kinds of credential may be presented.
      */
     const rr_proxy_t *(*proxy_get)(request_rec *r);
+
+    /* The same with its mount; NULL: r has neither RRProxy nor RRGateway. */
+    const rr_route_t *(*route_get)(request_rec *r);
+
+    /* The store's present picture, pinned until r ends, the route's where r has one; NULL: it cannot be read, err says why. */
+    const rr_snapshot_t *(*snapshot_get)(request_rec *r, rr_err_t *err);
 
     /* Notes what a requirement found lacking; only the last evaluation before the answer counts. */
     void (*lack)(request_rec *r, rr_lack_e what, const char *word);

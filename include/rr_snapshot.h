@@ -11,14 +11,15 @@
 #ifndef RR_SNAPSHOT_H
 #define RR_SNAPSHOT_H
 
+#include "rr_rule.h"
 #include "rr_store.h"
 
 typedef struct rr_snapshot_t rr_snapshot_t; /* any thread may read it as long as its pool lives */
 
-/* A rule or filter as stored. */
+/* What hangs on a credential, target or proxy; compiled once, and kept from picture to picture while it does not change. */
 typedef struct rr_attached_t {
-    const char *id;
-    const char *body; /* JSON, normalised when it was written */
+    const rr_ruleset_t *rules; /* NULL: none */
+    const char *closed;        /* why it cannot be used: a rule that does not parse; NULL: it can */
 } rr_attached_t;
 
 /* A credential that a proxy names, or any target credential. */
@@ -34,14 +35,14 @@ typedef struct rr_party_t {
     const rr_secret_t *secret;        /* opened; NULL: it has none, or closed */
     const char *default_effect;       /* "allow", "deny", or NULL */
     const char *closed;               /* why it cannot be used; NULL: it can */
-    apr_array_header_t *rules, *filters; /* rr_attached_t; never NULL */
+    rr_attached_t attached;
 } rr_party_t;
 
 typedef struct rr_target_t {
     const char *id, *client, *name;
     const char *base_url;
-    const char *default_effect;          /* "allow", "deny", or NULL */
-    apr_array_header_t *rules, *filters; /* rr_attached_t; never NULL */
+    const char *default_effect; /* "allow", "deny", or NULL */
+    rr_attached_t attached;
 } rr_target_t;
 
 typedef struct rr_proxy_t {
@@ -55,19 +56,22 @@ typedef struct rr_proxy_t {
     const char *default_effect;            /* "allow" or "deny" */
     const rr_json_t *identity_headers;     /* an object, or NULL */
     const rr_json_t *forward_headers;      /* an array, or NULL */
-    const char *closed;                    /* why it cannot be used; NULL: it can */
-    apr_array_header_t *rules, *filters;   /* rr_attached_t; never NULL */
+    const char *closed;                    /* why it cannot be used, for whatever reason; NULL: it can */
+    rr_attached_t attached;
 } rr_proxy_t;
 
 /**
  * Reads everything in one transaction, so that all of it belongs to one revision.
  *
- * Ownership: *psnapshot and all it leads to lives in p; secrets are wiped with p. ptemp is scratch.
+ * previous (NULL: none) is the picture before: what did not change is taken over from it.
+ *
+ * Ownership: *psnapshot and all it leads to lives until p ends, also after previous ended; secrets are wiped with p.
+ *            ptemp is scratch.
  * Threads:   the store's connection for one transaction.
  * Errors:    RR_EUNAVAIL, RR_ESCHEMA; *psnapshot is then NULL.
  */
-apr_status_t rr_snapshot_read(const rr_snapshot_t **psnapshot, rr_store_t *store, const rr_keyring_t *ring,
-                              apr_pool_t *p, apr_pool_t *ptemp, rr_err_t *err);
+apr_status_t rr_snapshot_read(const rr_snapshot_t **psnapshot, const rr_snapshot_t *previous, rr_store_t *store,
+                              const rr_keyring_t *ring, apr_pool_t *p, apr_pool_t *ptemp, rr_err_t *err);
 
 const rr_revision_t *rr_snapshot_revision(const rr_snapshot_t *snapshot);
 
@@ -83,8 +87,13 @@ const rr_party_t *rr_snapshot_party(const rr_snapshot_t *snapshot, const char *i
 /** Whether a credential of that kind is among those that proxy accepts; proxy may be NULL. */
 int rr_proxy_accepts(const rr_proxy_t *proxy, rr_credential_kind_e kind);
 
-/** Calls visit for every credential that is closed, so that each can be named in the log once. */
-void rr_snapshot_closed(const rr_snapshot_t *snapshot, void (*visit)(void *baton, const char *name, const char *why),
-                        void *baton);
+/**
+ * Calls visit for every credential and proxy that is closed and was not so, for the same reason, in previous (NULL:
+ * none): so that each is named in the log once. name is "credential CLIENT/NAME" or "proxy CLIENT/NAME".
+ *
+ * Threads: the one that made snapshot, before others see it.
+ */
+void rr_snapshot_closed(const rr_snapshot_t *snapshot, const rr_snapshot_t *previous,
+                        void (*visit)(void *baton, const char *name, const char *why), void *baton);
 
 #endif

@@ -62,9 +62,8 @@ typedef struct core_provider_t {
 /* Where a request under RRProxy or RRGateway is to go. */
 typedef struct core_route_t {
     const ap_conf_vector_t *found_for; /* r->per_dir_config */
-    const rr_snapshot_t *snapshot;     /* NULL: unavailable; pinned for the request */
-    const rr_proxy_t *proxy;           /* NULL: there is none of that name */
-    int unavailable;
+    const char *name;                  /* RRProxy's argument; NULL: RRGateway */
+    rr_route_t to;
 } core_route_t;
 
 /* What the composite found for one per_dir_config. */
@@ -202,6 +201,9 @@ void core_register_route(apr_pool_t *p);
 
 /** Whether r's section has RRProxy or RRGateway in force. */
 int core_has_route(request_rec *r);
+
+/** The picture that r is served by: its route's, else the present one; see rr_core_t. */
+const rr_snapshot_t *core_snapshot(request_rec *r, rr_err_t *err);
 
 /** r's route, looked up once for its configuration; NULL: it has none. */
 const core_route_t *core_route(request_rec *r);

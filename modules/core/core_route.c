@@ -128,6 +128,12 @@ int core_has_route(request_rec *r)
     return dir->proxy || dir->gateway;
 }
 
+/* The same directive found again: <Proxy> sections and later phases merge the configuration anew. */
+static int is_same_section(const core_route_t *route, const core_dir_t *dir)
+{
+    return route->to.mount == dir->mount && route->to.gateway == dir->gateway && route->name == dir->proxy;
+}
+
 const core_route_t *core_route(request_rec *r)
 {
     const core_dir_t *dir = core_dir(r);
@@ -140,24 +146,34 @@ const core_route_t *core_route(request_rec *r)
         return NULL;
     }
     own = core_request(r);
-    if (own->route && own->route->found_for == r->per_dir_config) {
+    if (own->route && (own->route->found_for == r->per_dir_config || is_same_section(own->route, dir))) {
+        own->route->found_for = r->per_dir_config;
         return own->route;
     }
     route = own->route = apr_pcalloc(r->pool, sizeof(*route));
     route->found_for = r->per_dir_config;
-    route->snapshot = core_store_snapshot(r, &err);
-    if (!route->snapshot) {
-        route->unavailable = 1;
+    route->name = dir->proxy;
+    route->to.mount = dir->mount;
+    route->to.gateway = dir->gateway;
+    route->to.snapshot = core_store_snapshot(r, &err);
+    if (!route->to.snapshot) {
         return route;
     }
     name = dir->proxy ? dir->proxy : gateway_segment(r, dir);
     if (name) {
-        route->proxy = rr_snapshot_proxy(route->snapshot, name);
+        route->to.proxy = rr_snapshot_proxy(route->to.snapshot, name);
     }
-    if (route->proxy && dir->gateway && !serves_client(dir, route->proxy->client)) {
-        route->proxy = NULL;
+    if (route->to.proxy && dir->gateway && !serves_client(dir, route->to.proxy->client)) {
+        route->to.proxy = NULL;
     }
     return route;
+}
+
+const rr_snapshot_t *core_snapshot(request_rec *r, rr_err_t *err)
+{
+    const core_route_t *route = core_route(r);
+
+    return route && route->to.snapshot ? route->to.snapshot : core_store_snapshot(r, err);
 }
 
 /* ---- whom it admits ---- */
@@ -195,18 +211,18 @@ int core_check_route(request_rec *r, const rr_principal_t *who)
         core_challenge(r, core_all_providers(), NULL, NULL, NULL);
         return core_refuse(r, HTTP_UNAUTHORIZED, "A credential is required.");
     }
-    if (route->unavailable) {
+    if (!route->to.snapshot) {
         return core_refuse(r, HTTP_SERVICE_UNAVAILABLE, "The proxy cannot be looked up at the moment.");
     }
-    if (!route->proxy || !route->proxy->active || !admits(route->proxy, who)) {
-        RR_LOG_R(APLOG_INFO, 0, r, 10140, "%s", !route->proxy            ? "there is no such proxy"
-                                                : !route->proxy->active ? "the proxy is not active"
+    if (!route->to.proxy || !route->to.proxy->active || !admits(route->to.proxy, who)) {
+        RR_LOG_R(APLOG_INFO, 0, r, 10140, "%s", !route->to.proxy           ? "there is no such proxy"
+                                                : !route->to.proxy->active ? "the proxy is not active"
                                                                         : "the credential is not the proxy's");
         return core_refuse(r, HTTP_FORBIDDEN, NOT_ADMITTED);
     }
-    if (route->proxy->closed) {
-        RR_LOG_R(APLOG_ERR, 0, r, 10141, "proxy %s/%s is closed: %s", route->proxy->client, route->proxy->name,
-                 route->proxy->closed);
+    if (route->to.proxy->closed) {
+        RR_LOG_R(APLOG_INFO, 0, r, 10141, "proxy %s/%s is closed: %s", route->to.proxy->client, route->to.proxy->name,
+                 route->to.proxy->closed);
         return core_refuse(r, HTTP_SERVICE_UNAVAILABLE, "The proxy is closed; its operator has to act.");
     }
     return OK;
@@ -222,7 +238,7 @@ static authz_status check_proxy(request_rec *r, const char *line, const void *pa
         return AUTHZ_DENIED_NO_USER;
     }
     route = core_route(r);
-    if (route && route->proxy && route->proxy->active && admits(route->proxy, decision->principal)) {
+    if (route && route->to.proxy && route->to.proxy->active && admits(route->to.proxy, decision->principal)) {
         return AUTHZ_GRANTED;
     }
     core_lack(r, RR_LACK_OTHER, "proxy");

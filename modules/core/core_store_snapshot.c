@@ -67,6 +67,7 @@ static picture_t *use_current(core_snapshots_t *snapshots)
 
 typedef struct {
     const rr_keyring_t *ring;
+    const rr_snapshot_t *previous; /* NULL: none */
     picture_t *picture;
 } build_work_t;
 
@@ -74,12 +75,12 @@ static apr_status_t build(void *baton, rr_store_t *store, apr_pool_t *ptemp, rr_
 {
     build_work_t *work = baton;
 
-    return rr_snapshot_read(&work->picture->snapshot, store, work->ring, work->picture->pool, ptemp, err);
+    return rr_snapshot_read(&work->picture->snapshot, work->previous, store, work->ring, work->picture->pool, ptemp, err);
 }
 
 static void say_closed(void *baton, const char *name, const char *why)
 {
-    RR_LOG_S(APLOG_ERR, 0, (server_rec *)baton, 10711, "credential %s cannot be used, what needs it is closed: %s", name,
+    RR_LOG_S(APLOG_ERR, 0, (server_rec *)baton, 10711, "%s cannot be used, what needs it is closed: %s", name,
              why);
 }
 
@@ -89,6 +90,7 @@ static picture_t *make_picture(core_snapshots_t *snapshots, core_live_t *live, a
     core_reading_t reading;
     apr_allocator_t *allocator;
     apr_pool_t *pool, *ptemp;
+    picture_t *previous;
     rr_err_t quiet = RR_ERR_INIT;
     apr_status_t rv;
 
@@ -107,7 +109,15 @@ static picture_t *make_picture(core_snapshots_t *snapshots, core_live_t *live, a
         work.ring = NULL;
     }
     apr_pool_create(&ptemp, p);
+    previous = use_current(snapshots);
+    work.previous = previous ? previous->snapshot : NULL;
     rv = core_live_run(&reading, live, build, &work, 1, ptemp, err);
+    if (rv == APR_SUCCESS) {
+        rr_snapshot_closed(work.picture->snapshot, work.previous, say_closed, core_live_server(live));
+    }
+    if (previous) {
+        release(previous);
+    }
     apr_pool_destroy(ptemp);
     if (rv != APR_SUCCESS) {
         apr_pool_destroy(pool);
@@ -115,7 +125,6 @@ static picture_t *make_picture(core_snapshots_t *snapshots, core_live_t *live, a
     }
     work.picture->generation = core_known_note(core_live_known(live), rr_snapshot_revision(work.picture->snapshot),
                                                &reading, CORE_REVOKED_UNKNOWN);
-    rr_snapshot_closed(work.picture->snapshot, say_closed, core_live_server(live));
     return work.picture;
 }
 

@@ -98,7 +98,14 @@ static const rr_proxy_t *proxy_get(request_rec *r)
 {
     const core_route_t *route = core_route(r);
 
-    return route ? route->proxy : NULL;
+    return route ? route->to.proxy : NULL;
+}
+
+static const rr_route_t *route_get(request_rec *r)
+{
+    const core_route_t *route = core_route(r);
+
+    return route ? &route->to : NULL;
 }
 
 static void audit(request_rec *r, const char *name, const char *value)
@@ -121,6 +128,8 @@ static const rr_core_t core = {
     .client_header = core_client_header,
     .client_args = core_client_args,
     .proxy_get = proxy_get,
+    .route_get = route_get,
+    .snapshot_get = core_snapshot,
     .lack = core_lack,
     .refuse = core_refuse,
     .audit = audit,

@@ -2,6 +2,7 @@
 /*
  * rr_snapshot.c: rows to objects that point at each other.
  */
+#include "rr_compiled.h"
 #include "rr_snapshot.h"
 #include "rr_store_int.h"
 
@@ -17,14 +18,17 @@ struct rr_snapshot_t {
     apr_hash_t *targets;       /* by id: rr_target_t */
     apr_hash_t *proxies;       /* by id: rr_proxy_t */
     apr_hash_t *proxy_names;   /* by alias, and by CLIENT/NAME: neither has the form of an id, one has a '/' */
+    apr_hash_t *compiled;      /* by id of the owner: rr_compiled_t, in use by this snapshot */
 };
 
 /* What one reading works with. */
 typedef struct {
     rr_snapshot_t *snapshot;
+    const rr_snapshot_t *previous; /* NULL: none */
     rr_store_t *store;
     const rr_keyring_t *ring;
     apr_pool_t *p, *ptemp;
+    apr_hash_t *rules; /* by id of the owner: array of rr_compiled_row_t, in scratch */
     rr_err_t *err;
 } reading_t;
 
@@ -46,11 +50,6 @@ static apr_status_t read_rows(reading_t *reading, rr_sql_e statement, row_reader
 static const char *keep(reading_t *reading, const char *text)
 {
     return apr_pstrdup(reading->p, text);
-}
-
-static apr_array_header_t *no_attached(reading_t *reading)
-{
-    return apr_array_make(reading->p, 1, sizeof(rr_attached_t));
 }
 
 static const char *full_name(reading_t *reading, const char *client, const char *name)
@@ -88,8 +87,6 @@ static void read_party(reading_t *reading, rr_sql_row_t row)
     party->metadata = read_json(reading, from->metadata, "credentialMetadata", &party->closed);
     party->params = read_json(reading, from->params, "credentialSecret", &party->closed);
     party->origins = read_json(reading, from->origins, "credentialAllowedOrigins", &party->closed);
-    party->rules = no_attached(reading);
-    party->filters = no_attached(reading);
     if (party->kind == RR_CREDENTIAL_UNKNOWN) {
         party->closed = "it is of an unknown kind";
     }
@@ -122,8 +119,6 @@ static void read_target(reading_t *reading, rr_sql_row_t row)
     target->name = keep(reading, row[2]);
     target->base_url = keep(reading, row[3]);
     target->default_effect = keep(reading, row[4]);
-    target->rules = no_attached(reading);
-    target->filters = no_attached(reading);
     apr_hash_set(reading->snapshot->targets, target->id, APR_HASH_KEY_STRING, target);
 }
 
@@ -145,14 +140,8 @@ static void read_proxy(reading_t *reading, rr_sql_row_t row)
     proxy->active = rr_column_number(row[8]) == 1;
     proxy->identity_headers = read_json(reading, row[9], "proxyIdentityHeaders", &proxy->closed);
     proxy->forward_headers = read_json(reading, row[10], "proxyForwardHeaders", &proxy->closed);
-    proxy->rules = no_attached(reading);
-    proxy->filters = no_attached(reading);
     if (!proxy->target || (row[6] && !proxy->target_credential)) {
         proxy->closed = "its target or target credential is missing";
-    }
-    else if (proxy->target_credential && proxy->target_credential->closed) {
-        proxy->closed = apr_pstrcat(reading->p, "its target credential cannot be used: ",
-                                    proxy->target_credential->closed, NULL);
     }
     apr_hash_set(snapshot->proxies, proxy->id, APR_HASH_KEY_STRING, proxy);
     apr_hash_set(snapshot->proxy_names, full_name(reading, proxy->client, proxy->name), APR_HASH_KEY_STRING, proxy);
@@ -172,40 +161,102 @@ static void read_proxy_credential(reading_t *reading, rr_sql_row_t row)
     }
 }
 
-/* id, proxy, credential, target, body; exactly one of the three, or one that is not in the picture */
-static void attach(reading_t *reading, rr_sql_row_t row, int is_filter)
-{
-    rr_snapshot_t *snapshot = reading->snapshot;
-    rr_proxy_t *proxy = row[1] ? apr_hash_get(snapshot->proxies, row[1], APR_HASH_KEY_STRING) : NULL;
-    rr_party_t *party = row[2] ? apr_hash_get(snapshot->parties, row[2], APR_HASH_KEY_STRING) : NULL;
-    rr_target_t *target = row[3] ? apr_hash_get(snapshot->targets, row[3], APR_HASH_KEY_STRING) : NULL;
-    apr_array_header_t *list = NULL;
-
-    if (proxy) {
-        list = is_filter ? proxy->filters : proxy->rules;
-    }
-    else if (party) {
-        list = is_filter ? party->filters : party->rules;
-    }
-    else if (target) {
-        list = is_filter ? target->filters : target->rules;
-    }
-    if (list) {
-        rr_attached_t *attached = apr_array_push(list);
-
-        attached->id = keep(reading, row[0]);
-        attached->body = keep(reading, row[4]);
-    }
-}
-
+/* id, proxy, credential, target, body; exactly one of the three is the owner */
 static void read_rule(reading_t *reading, rr_sql_row_t row)
 {
-    attach(reading, row, 0);
+    const char *owner = row[1] ? row[1] : row[2] ? row[2] : row[3];
+    apr_array_header_t *rows = owner ? apr_hash_get(reading->rules, owner, APR_HASH_KEY_STRING) : NULL;
+    rr_compiled_row_t *attached;
+
+    if (!owner) {
+        return;
+    }
+    if (!rows) {
+        rows = apr_array_make(reading->ptemp, 4, sizeof(rr_compiled_row_t));
+        apr_hash_set(reading->rules, owner, APR_HASH_KEY_STRING, rows);
+    }
+    attached = apr_array_push(rows);
+    attached->id = row[0];
+    attached->body = row[4];
 }
 
-static void read_filter(reading_t *reading, rr_sql_row_t row)
+static apr_status_t release(void *compiled)
 {
-    attach(reading, row, 1);
+    rr_compiled_release(compiled);
+    return APR_SUCCESS;
+}
+
+/* Compiles what hangs on the owner of that id, if anything does. */
+static apr_status_t attach(rr_attached_t *attached, reading_t *reading, const char *owner)
+{
+    const apr_array_header_t *rows = apr_hash_get(reading->rules, owner, APR_HASH_KEY_STRING);
+    rr_compiled_t *before = reading->previous
+                                ? apr_hash_get(reading->previous->compiled, owner, APR_HASH_KEY_STRING)
+                                : NULL, *compiled;
+
+    if (!rows) {
+        return APR_SUCCESS;
+    }
+    compiled = rr_compiled_make(before, rows, reading->ptemp);
+    if (!compiled) {
+        return rr_err_set(reading->err, RR_EUNAVAIL, NULL, "out of memory");
+    }
+    apr_pool_cleanup_register(reading->p, compiled, release, apr_pool_cleanup_null);
+    apr_hash_set(reading->snapshot->compiled, owner, APR_HASH_KEY_STRING, compiled);
+    *attached = *rr_compiled_attached(compiled);
+    return APR_SUCCESS;
+}
+
+static apr_status_t attach_all(reading_t *reading)
+{
+    rr_snapshot_t *snapshot = reading->snapshot;
+    apr_status_t rv = APR_SUCCESS;
+    apr_hash_index_t *i;
+
+    for (i = apr_hash_first(reading->ptemp, snapshot->parties); i && rv == APR_SUCCESS; i = apr_hash_next(i)) {
+        rr_party_t *party = apr_hash_this_val(i);
+        rv = attach(&party->attached, reading, party->id);
+    }
+    for (i = apr_hash_first(reading->ptemp, snapshot->targets); i && rv == APR_SUCCESS; i = apr_hash_next(i)) {
+        rr_target_t *target = apr_hash_this_val(i);
+        rv = attach(&target->attached, reading, target->id);
+    }
+    for (i = apr_hash_first(reading->ptemp, snapshot->proxies); i && rv == APR_SUCCESS; i = apr_hash_next(i)) {
+        rr_proxy_t *proxy = apr_hash_this_val(i);
+        rv = attach(&proxy->attached, reading, proxy->id);
+    }
+    return rv;
+}
+
+static const char *why_closed(const rr_party_t *party)
+{
+    return !party ? NULL : party->closed ? party->closed : party->attached.closed;
+}
+
+/* A proxy is closed by whatever it is made of. */
+static void close_proxy(rr_proxy_t *proxy, apr_pool_t *p)
+{
+    const char *why;
+    int i;
+
+    if (proxy->closed) {
+        return;
+    }
+    proxy->closed = proxy->attached.closed;
+    if (!proxy->closed && proxy->target->attached.closed) {
+        proxy->closed = apr_pstrcat(p, "its target cannot be used: ", proxy->target->attached.closed, NULL);
+    }
+    if (!proxy->closed && (why = why_closed(proxy->target_credential))) {
+        proxy->closed = apr_pstrcat(p, "its target credential cannot be used: ", why, NULL);
+    }
+    for (i = 0; i < proxy->credentials->nelts && !proxy->closed; i++) {
+        const rr_party_t *party = APR_ARRAY_IDX(proxy->credentials, i, const rr_party_t *);
+
+        if (party && party->attached.closed) {
+            proxy->closed = apr_pstrcat(p, "its credential ", party->name, " cannot be used: ", party->attached.closed,
+                                        NULL);
+        }
+    }
 }
 
 /* What refers to something is read after it. */
@@ -220,7 +271,6 @@ static apr_status_t read_all(reading_t *reading)
         { RR_SQL_SNAPSHOT_PROXIES, read_proxy },
         { RR_SQL_SNAPSHOT_PROXY_CREDENTIALS, read_proxy_credential },
         { RR_SQL_SNAPSHOT_RULES, read_rule },
-        { RR_SQL_SNAPSHOT_FILTERS, read_filter },
     };
     apr_status_t rv = rr_store_revision(&reading->snapshot->revision, reading->store, reading->ptemp, reading->err);
     apr_size_t i;
@@ -231,11 +281,22 @@ static apr_status_t read_all(reading_t *reading)
     return rv;
 }
 
-apr_status_t rr_snapshot_read(const rr_snapshot_t **psnapshot, rr_store_t *store, const rr_keyring_t *ring,
-                              apr_pool_t *p, apr_pool_t *ptemp, rr_err_t *err)
+static apr_status_t compile_all(reading_t *reading)
+{
+    apr_status_t rv = attach_all(reading);
+    apr_hash_index_t *i;
+
+    for (i = apr_hash_first(reading->ptemp, reading->snapshot->proxies); i && rv == APR_SUCCESS; i = apr_hash_next(i)) {
+        close_proxy(apr_hash_this_val(i), reading->p);
+    }
+    return rv;
+}
+
+apr_status_t rr_snapshot_read(const rr_snapshot_t **psnapshot, const rr_snapshot_t *previous, rr_store_t *store,
+                              const rr_keyring_t *ring, apr_pool_t *p, apr_pool_t *ptemp, rr_err_t *err)
 {
     rr_snapshot_t *snapshot = apr_pcalloc(p, sizeof(*snapshot));
-    reading_t reading = { snapshot, store, ring, p, ptemp, err };
+    reading_t reading = { snapshot, previous, store, ring, p, ptemp, apr_hash_make(ptemp), err };
     apr_status_t rv;
 
     *psnapshot = NULL;
@@ -244,11 +305,15 @@ apr_status_t rr_snapshot_read(const rr_snapshot_t **psnapshot, rr_store_t *store
     snapshot->targets = apr_hash_make(p);
     snapshot->proxies = apr_hash_make(p);
     snapshot->proxy_names = apr_hash_make(p);
+    snapshot->compiled = apr_hash_make(p);
 
     rv = rr_store_begin_read(store, err);
     if (rv == APR_SUCCESS) {
         rv = read_all(&reading);
         rr_store_rollback(store); /* nothing was written */
+    }
+    if (rv == APR_SUCCESS) {
+        rv = compile_all(&reading); /* behind the transaction: it takes longer than reading */
     }
     if (rv == APR_SUCCESS) {
         *psnapshot = snapshot;
@@ -292,19 +357,32 @@ int rr_proxy_accepts(const rr_proxy_t *proxy, rr_credential_kind_e kind)
     return 0;
 }
 
-void rr_snapshot_closed(const rr_snapshot_t *snapshot, void (*visit)(void *baton, const char *name, const char *why),
-                        void *baton)
+static int same_reason(const char *why, const char *before)
 {
-    char name[2 * RR_MAX_NAME + 2];
+    return before && !strcmp(why, before);
+}
+
+void rr_snapshot_closed(const rr_snapshot_t *snapshot, const rr_snapshot_t *previous,
+                        void (*visit)(void *baton, const char *name, const char *why), void *baton)
+{
+    char name[2 * RR_MAX_NAME + 16];
     apr_hash_index_t *i;
 
-    /* Iterates with the table's own iterator, not thread-safe: called by the one thread that made the snapshot. */
     for (i = apr_hash_first(NULL, snapshot->parties); i; i = apr_hash_next(i)) {
-        const rr_party_t *party = apr_hash_this_val(i);
+        const rr_party_t *party = apr_hash_this_val(i), *before = previous ? rr_snapshot_party(previous, party->id) : NULL;
+        const char *why = why_closed(party);
 
-        if (party->closed) {
-            apr_snprintf(name, sizeof(name), "%s/%s", party->client, party->name);
-            visit(baton, name, party->closed);
+        if (why && !(before && same_reason(why, why_closed(before)))) {
+            apr_snprintf(name, sizeof(name), "credential %s/%s", party->client, party->name);
+            visit(baton, name, why);
+        }
+    }
+    for (i = apr_hash_first(NULL, snapshot->proxies); i; i = apr_hash_next(i)) {
+        const rr_proxy_t *proxy = apr_hash_this_val(i), *before = previous ? rr_snapshot_proxy(previous, proxy->id) : NULL;
+
+        if (proxy->closed && !(before && same_reason(proxy->closed, before->closed))) {
+            apr_snprintf(name, sizeof(name), "proxy %s/%s", proxy->client, proxy->name);
+            visit(baton, name, proxy->closed);
         }
     }
 }
