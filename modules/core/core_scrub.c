@@ -191,7 +191,7 @@ static void take_cookie(request_rec *r, const char *name)
     if (!cookies) {
         return;
     }
-    kept = to = apr_palloc(r->pool, strlen(cookies) + 3);
+    kept = to = apr_palloc(r->pool, 2 * strlen(cookies) + 1); /* a cookie may get a blank that was not sent */
     for (; *from; from += len) {
         from += strspn(from, "; ,\t");
         len = strcspn(from, ";,");
