@@ -81,7 +81,7 @@ static const char *title_of(int status)
         const char *title;
     } titles[] = { { 400, "Bad Request" },           { 403, "Forbidden" },         { 404, "Not Found" },
                    { 405, "Method Not Allowed" },    { 409, "Conflict" },          { 412, "Precondition Failed" },
-                   { 413, "Content Too Large" },     { 422, "Unprocessable Content" } };
+                   { 413, "Request Entity Too Large" },     { 422, "Unprocessable Entity" } };
     apr_size_t i;
 
     for (i = 0; i < sizeof(titles) / sizeof(titles[0]); i++) {

@@ -82,7 +82,7 @@ apr_status_t api_attached_list(api_call_t *call)
 apr_status_t api_attached_post(api_call_t *call)
 {
     rr_attached_row_t row = { .client = call->client, .of = owner_of(call), .owner = call->owner, .created = call->now };
-    int filter = is_filter(call), most = RR_MAX_RULES;
+    int filter = is_filter(call), most = filter ? RR_MAX_FILTERS : RR_MAX_RULES;
     rr_err_t why = RR_ERR_INIT;
     const char *brought = rr_json_string(rr_json_member(call->body, "id"));
     apr_int64_t count;
