@@ -135,9 +135,37 @@ static apr_status_t present(reading_t *reading, const rr_source_t *source, const
     return APR_SUCCESS;
 }
 
+/*
+ * Whether a credential of that scheme follows a comma: httpd has joined several Authorization headers. A comma
+ * in a quoted string, as Digest may have, separates nothing.
+ */
+static int follows_comma(const char *value, const char *scheme)
+{
+    apr_size_t len = strlen(scheme);
+    int quoted = 0;
+
+    for (; *value; value++) {
+        if (quoted && *value == '\\' && value[1]) {
+            value++;
+        }
+        else if (*value == '"') {
+            quoted = !quoted;
+        }
+        else if (*value == ',' && !quoted) {
+            const char *next = value + 1 + strspn(value + 1, " \t");
+
+            if (!apr_cstr_casecmpn(next, scheme, len) && (next[len] == ' ' || next[len] == '\t')) {
+                return 1;
+            }
+        }
+    }
+    return 0;
+}
+
 static apr_status_t read_header(reading_t *reading, const rr_source_t *source)
 {
     const char *value = reading->core->client_header(reading->r, source->name);
+    int is_authorization = !apr_cstr_casecmp(source->name, "Authorization");
     apr_size_t scheme_len, word;
 
     if (!value) {
@@ -148,15 +176,17 @@ static apr_status_t read_header(reading_t *reading, const rr_source_t *source)
     }
     word = strcspn(value, " \t");
     if (!source->scheme) {
-        /* A raw Authorization is one word; more than one is a scheme, and another source's or module's business. */
-        if (value[word] && !apr_cstr_casecmp(source->name, "Authorization")) {
+        /* A raw Authorization is one word; before more there is a scheme, another source's or module's business. */
+        if (value[word] && is_authorization && is_token(apr_pstrmemdup(reading->r->pool, value, word))) {
             return APR_SUCCESS;
         }
         return present(reading, source, value, strlen(value));
     }
     scheme_len = strlen(source->scheme);
     if (word != scheme_len || apr_cstr_casecmpn(value, source->scheme, scheme_len)) {
-        return APR_SUCCESS;
+        return is_authorization && follows_comma(value, source->scheme)
+                   ? rr_err_set(reading->err, RR_EINVAL, source->name, "Authorization was sent more than once")
+                   : APR_SUCCESS;
     }
     value += word;
     while (*value == ' ' || *value == '\t') {
