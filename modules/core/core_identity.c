@@ -108,17 +108,21 @@ void core_set_env(request_rec *r, const rr_principal_t *who)
     apr_table_setn(r->subprocess_env, "RR_SCOPE", apr_array_pstrcat(r->pool, who->scopes, ' '));
 }
 
-/* Whether value can stand in a header: visible text of some length (RFC 9110, 5.5). */
+/* Whether value can stand in a header as it is: text of some length, without blanks at its ends (RFC 9110, 5.5). */
 static int is_sendable(const char *value)
 {
     apr_size_t len = strlen(value), i;
+
+    if (!len || len > RR_MAX_CLAIM_HEADER || value[0] == ' ' || value[len - 1] == ' ') {
+        return 0;
+    }
 
     for (i = 0; i < len; i++) {
         if (apr_iscntrl(value[i])) {
             return 0;
         }
     }
-    return len && len <= RR_MAX_CLAIM_HEADER;
+    return 1;
 }
 
 static void tell(request_rec *r, apr_table_t *headers, const char *name, const char *value)
@@ -127,14 +131,15 @@ static void tell(request_rec *r, apr_table_t *headers, const char *name, const c
         apr_table_setn(headers, name, value);
     }
     else {
-        RR_LOG_R(APLOG_INFO, 0, r, 10130, "%s is not sent: the value is empty, too long or has control characters", name);
+        RR_LOG_R(APLOG_INFO, 0, r, 10130, "%s is not sent: the value is empty, too long, or has control "
+                 "characters or blanks at its ends", name);
     }
 }
 
 /* A scalar as it is; an array of scalars with commas; anything else as JSON. NULL: the claim is missing or null. */
 static const char *print_claim(apr_pool_t *p, const rr_json_t *value)
 {
-    const char *joined = NULL;
+    apr_array_header_t *all;
     apr_size_t i;
 
     switch (rr_json_kind(value)) {
@@ -144,15 +149,16 @@ static const char *print_claim(apr_pool_t *p, const rr_json_t *value)
     case RR_JSON_OBJECT:
         return rr_json_print(p, value);
     case RR_JSON_ARRAY:
+        all = apr_array_make(p, (int)rr_json_size(value), sizeof(const char *));
         for (i = 0; i < rr_json_size(value); i++) {
             const char *one = rr_json_scalar(p, rr_json_element(value, i));
 
             if (!one || strchr(one, ',')) {
                 return rr_json_print(p, value); /* a comma inside an element would make two of it */
             }
-            joined = joined ? apr_pstrcat(p, joined, ",", one, NULL) : one;
+            APR_ARRAY_PUSH(all, const char *) = one;
         }
-        return joined;
+        return all->nelts ? apr_array_pstrcat(p, all, ',') : NULL;
     default:
         return rr_json_scalar(p, value);
     }

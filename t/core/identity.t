@@ -48,6 +48,12 @@ my @claims = (
     ['LF', 'plain', '{"plain":"a\nX-Injected: yes"}', undef],
     ['CR', 'plain', '{"plain":"a\rb"}', undef],
     ['a tabulator', 'plain', '{"plain":"a\tb"}', undef],
+    ['a blank at its end', 'plain', { plain => 'admin ' }, undef],
+    ['a blank at its beginning', 'plain', { plain => ' admin' }, undef],
+    ['nothing but a blank', 'plain', { plain => ' ' }, undef],
+    ['an array with a blank at its end', 'roles', { roles => ['reader', 'writer '] }, undef],
+    ['a long array', 'roles', { roles => [map { $_ % 10 } 1 .. 2000] }, join(',', map { $_ % 10 } 1 .. 2000)],
+    ['a long array of numbers, one too long', 'roles', { roles => [map { $_ % 10 } 1 .. 2049] }, undef],
     ['DEL', 'plain', '{"plain":"a\u007fb"}', undef],
     ['ESC', 'plain', '{"plain":"\u001b[31m"}', undef],
     ['CR LF in an array', 'roles', '{"roles":["a\r\nX-Injected: yes","b"]}', undef],
@@ -127,6 +133,7 @@ for my $claim (@claims) {
 # ---- subjects: who cannot stand in a header is not sent under another name ----
 for my $case (['plain', 'rose', 'rose'], ['with blanks', 'Rose of Sharon', 'Rose of Sharon'], ['a URN', 'urn:uuid:1-2', 'urn:uuid:1-2'],
               ['UTF-8', "Zo\x{eb}", "Zo\xc3\xab"], ['with CR LF', "rose\r\nX-Injected: yes", undef], ['with LF', "rose\nroot", undef],
+              ['a blank at its end', 'rose ', undef], ['a blank at its beginning', ' rose', undef],
               ['the longest', $longest, $longest], ['one longer', "${longest}l", undef]) {
     my ($what, $sub, $want) = @$case;
     check("subject: $what", $httpd->request(path => '/in/claims/x', headers => { 'X-Red' => who($sub) }),
