@@ -50,11 +50,15 @@ static const struct {
     { { "r", "(?=a)a", NULL }, { "d", NULL, "$..[::2]" } },
 };
 
+/* Sets of which a second run finds nothing to do: no element has another number then, nothing retained has gone. */
+static const char is_settled[16] = { 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 1, 1, 1, 0, 1, 0 };
+
 static void compile_sets(void)
 {
     size_t i, j, which;
 
     apr_initialize();
+    atexit(apr_terminate); /* compiled patterns are the engine's memory, not the pool's */
     apr_pool_create(&root, NULL);
     for (i = 0; i < 16; i++) {
         rr_cut_op_t ops[3] = { { 0 } };
@@ -218,7 +222,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         demand(known || is_foreign(in, len));
         json_decref(known);
         demand(is_part(&whole, in, len) || is_null(&whole));
-        if (data[0] % 16 != 7 && data[0] % 16 != 8 && data[0] % 16 != 13 && data[0] % 16 != 15) { /* those count elements */
+        if (is_settled[data[0] % 16]) {
             again = cut(ops, whole.text, whole.len, 3, p);
             demand(!again.failed && again.len == whole.len && !memcmp(again.text, whole.text, whole.len));
             free(again.text);
