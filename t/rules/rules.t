@@ -207,6 +207,33 @@ cases($httpd,
     ['HTTP/2, a path of two readings', { http2 => 1, path => '/open/v1//x' }, { status => 400 }],
 );
 
+# Bodies over HTTP/2, and after each other on one connection.
+my @json = (headers => { bearer(), 'Content-Type' => $json });
+cases($httpd,
+    ['HTTP/2, a body', { http2 => 1, path => '/seeds/orders', body => '{"amount":5}', @json }, { status => 200, leak => 1, json => { body => '{"amount":5}' } }],
+    ['HTTP/2, a body of another value', { http2 => 1, path => '/seeds/orders', body => '{"amount":5000}', @json }, { status => 403 }],
+);
+my $connection = $httpd->connect;
+for my $case (['{"amount":1}', 200], ['{"amount":7}' . ' ' x 5_000, 403], ['{"amount":2}', 200], [['{"amount":3}', ' ' x 5_000], 403], [['{"amount"', ':4}'], 200],
+              ['amount=4', 403], ['{"amount":5}', 200]) {
+    my ($text, $status) = @$case;
+    my $res = $connection->exchange(method => 'POST', path => '/seeds/orders', body => $text, keep => 1, @json);
+    my $shown = substr(ref $text ? join('', @$text) : $text, 0, 20);
+    is($res->status, $status, "one after the other: $shown");
+    is($res->json->{body}, ref $text ? join('', @$text) : $text, "and given back: $shown") if $status == 200;
+}
+$connection->close;
+
+# A client that waits for 100 before it sends its body.
+$connection = $httpd->connect;
+my %expect = (method => 'POST', path => '/seeds/orders', keep => 1, headers => { bearer(), 'Content-Type' => $json, Expect => '100-continue', 'Content-Length' => 12 });
+$connection->send($connection->bytes(%expect));
+$connection->fill(sub { $connection->{buffer} =~ /\r\n\r\n/ });
+like($connection->take(25), qr{^HTTP/1\.1 100 Continue\r\n\r\n}, 'the body is asked for');
+$connection->send('{"amount":6}');
+is($connection->response->status, 200, 'and judged');
+$connection->close;
+
 expect_log('RR10404', 'RR10405');
 allow_log('AH10244', 'AH01144');
 my @named = $httpd->errorlog =~ /RR10404/g;
