@@ -39,7 +39,6 @@ typedef struct rules_dir_t {
     int strict;                /* flag */
     const rr_ruleset_t *rules; /* RRRules; NULL: none */
     const char *mount;         /* path of the <Location> that has them; NULL: whole paths are judged */
-    volatile apr_uint32_t *marks; /* with rules: MARKS words */
 } rules_dir_t;
 
 typedef enum { RULES_ENFORCE = 0, RULES_OBSERVE } rules_mode_e;
@@ -58,7 +57,8 @@ static const rr_conf_field_t fields[F_COUNT + 1] = {
     [F_STRICT] = RR_FLAG(rules_dir_t, strict, 1),
 };
 
-static const rr_core_t *core; /* written once, in check_config */
+static const rr_core_t *core;         /* written once, in check_config */
+static volatile apr_uint32_t *marks; /* likewise; MARKS words, set by any thread */
 
 static void *create_dir(apr_pool_t *p, char *path)
 {
@@ -74,7 +74,6 @@ static void *merge_dir(apr_pool_t *p, void *base_, void *add_)
     if (!add->rules) {
         merged->rules = base->rules;
         merged->mount = base->mount;
-        merged->marks = base->marks;
     }
     return merged;
 }
@@ -199,10 +198,10 @@ static apr_status_t judged_path(const char **ppath, request_rec *r, const rules_
 }
 
 /* A rule whose pattern reaches its limits is named once a child, not once a request. */
-static void name_once(request_rec *r, const rules_dir_t *conf, const char *name, const rr_rule_t *rule)
+static void name_once(request_rec *r, const char *name, const rr_rule_t *rule)
 {
     const apr_size_t hash = ((apr_size_t)rule >> 4) % (MARKS * 32);
-    volatile apr_uint32_t *word = &conf->marks[hash / 32];
+    volatile apr_uint32_t *word = &marks[hash / 32];
     const apr_uint32_t seen = apr_atomic_read32(word), bit = 1u << hash % 32;
 
     if (!(seen & bit) && apr_atomic_cas32(word, seen | bit, seen) == seen) {
@@ -211,7 +210,7 @@ static void name_once(request_rec *r, const rules_dir_t *conf, const char *name,
     }
 }
 
-static void explain(outcome_t *outcome, request_rec *r, const rules_dir_t *conf, const rr_verdict_t *verdict)
+static void explain(outcome_t *outcome, request_rec *r, const rr_verdict_t *verdict)
 {
     const char *scope = verdict->scope ? verdict->scope->name : "proxy";
 
@@ -226,8 +225,8 @@ static void explain(outcome_t *outcome, request_rec *r, const rules_dir_t *conf,
         outcome->detail =
             apr_psprintf(r->pool, "Rule %s of the scope %s could not be decided: %s.", rr_rule_id(verdict->rule), scope,
                          verdict->doubt ? verdict->doubt : "a pattern reached its limits");
-        if (!verdict->doubt && conf->marks) {
-            name_once(r, conf, outcome->name, verdict->rule);
+        if (!verdict->doubt) {
+            name_once(r, outcome->name, verdict->rule);
         }
     } else {
         outcome->detail =
@@ -263,7 +262,7 @@ static void judge(outcome_t *outcome, request_rec *r, const rules_dir_t *conf, c
     rr_rule_judge(&verdict, scopes, count, (rr_scopes_mode_e)rr_conf_int(conf, &fields[F_SCOPES]), &facts,
                   rr_matcher_make(r->pool), NULL);
     rules_request(r)->secrets = verdict.secrets;
-    explain(outcome, r, conf, &verdict);
+    explain(outcome, r, &verdict);
 }
 
 /* Judges and remembers; OK where rules let r on. */
@@ -402,13 +401,13 @@ static const char *set_rules(cmd_parms *cmd, void *conf_, const char *file)
                             rr_err_text(&err));
     }
     conf->mount = location_of(cmd);
-    conf->marks = apr_pcalloc(cmd->pool, MARKS * sizeof(*conf->marks));
     return NULL;
 }
 
 static int check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s)
 {
-    (void)pconf, (void)plog, (void)ptemp;
+    (void)plog, (void)ptemp;
+    marks = apr_pcalloc(pconf, MARKS * sizeof(*marks));
     return rr_core_bind(&core, s, "mod_rr_rules");
 }
 
