@@ -7,7 +7,7 @@
  * environment) and not by shared caches elsewhere (Cache-Control: private).
  * Handlers such as mod_proxy replace the response headers, hence a filter.
  *
- * Spec: RFC 9111, 5.2.2.
+ * Spec: RFC 9111, 5.2.2; RFC 9213, 2.1 (CDN-Cache-Control).
  */
 #include "core.h"
 
@@ -25,12 +25,16 @@ static int is_public(const char *directive)
     return !apr_cstr_casecmp(directive, "public") || !apr_cstr_casecmpn(directive, "s-maxage", 8);
 }
 
+/* What caches in front of us heed before Cache-Control. */
+static const char *const targeted[] = { "CDN-Cache-Control", "Surrogate-Control" };
+
 void core_set_private(request_rec *r)
 {
     const char *headers = apr_table_get(r->headers_out, "Cache-Control");
     const char *errors = apr_table_get(r->err_headers_out, "Cache-Control");
     const char *kept = "private";
     char *directive, *state;
+    apr_size_t i;
 
     apr_table_setn(r->subprocess_env, "no-cache", "1");
     for (directive = apr_strtok(apr_pstrcat(r->pool, headers ? headers : "", ",", errors ? errors : "", NULL), ",",
@@ -41,6 +45,10 @@ void core_set_private(request_rec *r)
         if (*directive && !is_public(directive) && apr_cstr_casecmp(directive, "private")) {
             kept = apr_pstrcat(r->pool, kept, ", ", directive, NULL);
         }
+    }
+    for (i = 0; i < sizeof(targeted) / sizeof(targeted[0]); i++) {
+        apr_table_unset(r->headers_out, targeted[i]);
+        apr_table_unset(r->err_headers_out, targeted[i]);
     }
     apr_table_unset(r->err_headers_out, "Cache-Control");
     apr_table_setn(r->headers_out, "Cache-Control", kept);

@@ -85,7 +85,7 @@ typedef struct rr_presented_t {
  *
  * Authorization with a scheme that the source does not name is not read. A raw
  * Authorization is one word. Query values are decoded once; cookies count for
- * unsafe methods only if the request is same-origin (Origin or Sec-Fetch-Site).
+ * unsafe methods and WebSockets only if the request is same-origin (Origin or Sec-Fetch-Site).
  *
  * Ownership: the array of rr_presented_t lives in r->pool.
  * Errors:    RR_EINVAL: a source holds something that cannot be a credential (empty, several words, a bad

@@ -264,14 +264,20 @@ static int is_same_origin(request_rec *r)
            && !apr_cstr_casecmp(origin, apr_pstrcat(r->pool, ap_http_scheme(r), "://", host, NULL));
 }
 
+/* A foreign page may send such a request and gets nothing out of it: reading, but no WebSocket, which it could read. */
+static int is_harmless(request_rec *r)
+{
+    return (r->method_number == M_GET || r->method_number == M_OPTIONS)
+           && !ap_find_token(r->pool, apr_table_get(r->headers_in, "Upgrade"), "websocket");
+}
+
 static apr_status_t read_cookie(reading_t *reading, const rr_source_t *source)
 {
     const char *cookies = reading->core->client_header(reading->r, "Cookie");
     apr_size_t name_len = strlen(source->name);
     apr_status_t rv = APR_SUCCESS;
-    int method = reading->r->method_number;
 
-    if (!cookies || (method != M_GET && method != M_OPTIONS && !is_same_origin(reading->r))) {
+    if (!cookies || (!is_harmless(reading->r) && !is_same_origin(reading->r))) {
         return APR_SUCCESS;
     }
     while (*cookies && rv == APR_SUCCESS) {

@@ -72,6 +72,7 @@ my $blue = { 'X-Blue' => who('bert') };
 my $public = [['Cache-Control', 'public, max-age=3600, s-maxage=7200'], ['Last-Modified', 'Sun, 01 Nov 2026 00:00:00 GMT']];
 $upstream->behave('/up/public', headers => $public, body => 'of the backend');
 $upstream->behave('/up/etag', headers => [['ETag', '"1"'], ['Cache-Control', 'Public , S-MaxAge = 9, max-age=3600 , no-transform']], body => 'of the backend');
+$upstream->behave('/up/cdn', headers => [@$public, ['CDN-Cache-Control', 'max-age=3600'], ['surrogate-control', 'max-age=3600']], body => 'of the backend');
 $upstream->behave('/up/two', headers => [['Cache-Control', 'public'], ['Cache-Control', 'max-age=3600'], ['ETag', '"1"']], body => 'of the backend');
 $upstream->behave('/up/gone', status => 410, headers => $public, body => 'gone');
 $upstream->behave('/up/moved', status => 301, headers => [@$public, ['Location', 'https://example.com/']], body => 'moved');
@@ -104,6 +105,7 @@ for my $kind (['disk', 'cache_disk', "CacheEnable disk /\nCacheRoot \"\@ROOT\@/s
         ['a backend that says public', '/in/up/public', 401],
         ['a backend that says public in capitals', '/in/up/etag', 401],
         ['a backend that says it twice', '/in/up/two', 401],
+        ['a backend that says it to caches of others', '/in/up/cdn', 401],
         ['a redirect of a backend', '/in/up/moved', 401],
         ['an error of a backend', '/in/up/gone', 401],
         ['an internal redirect', '/in/inside', 401],
@@ -149,6 +151,10 @@ for my $kind (['disk', 'cache_disk', "CacheEnable disk /\nCacheRoot \"\@ROOT\@/s
 
     # ---- what the headers keep ----
     cases($httpd,
+        ["$name: what others' caches heed first, where it is open", { path => '/open/up/cdn' },
+         { headers => { 'CDN-Cache-Control' => 'max-age=3600', 'Surrogate-Control' => 'max-age=3600' } }],
+        ["$name: and where it is not", { path => '/in/up/cdn', headers => $red },
+         { headers => { 'CDN-Cache-Control' => undef, 'Surrogate-Control' => undef, 'Cache-Control' => qr/private/ } }],
         ["$name: the rest of Cache-Control stays", { path => '/in/up/etag', headers => $red },
          { headers => { 'Cache-Control' => qr/^(?=.*\bprivate\b)(?=.*\bmax-age=3600\b)(?=.*\bno-transform\b)/i } }],
         ["$name: once private", { path => '/in/up/two', headers => $red }, { headers => { 'Cache-Control' => sub { 1 == (() = $_[0] =~ /private/g) } } }],

@@ -139,6 +139,9 @@ cases($httpd,
     ['cookie, odd ones', at('/cookie', Cookie => '=; ;;session; =session;,'), $absent],
     ['cookie, HEAD', { path => '/cookie', method => 'HEAD', headers => { Cookie => "session=$key" } }, { status => 200 }],
     ['cookie, GET from anywhere', at('/cookie', Cookie => "session=$key", Origin => 'https://evil.example', 'Sec-Fetch-Site' => 'cross-site'), $robot],
+    ['cookie, a WebSocket of the same origin', at('/cookie', Cookie => "session=$key", Connection => 'Upgrade', Upgrade => 'websocket', Origin => $origin), $robot],
+    ['cookie, a WebSocket from anywhere', at('/cookie', Cookie => "session=$key", Connection => 'Upgrade', Upgrade => 'h2c, WebSocket', Origin => 'https://evil.example'), $absent],
+    ['cookie, another upgrade', at('/cookie', Cookie => "session=$key", Connection => 'Upgrade', Upgrade => 'x'), $robot],
     (map { my $method = $_;
         my $post = sub { { path => '/cookie', method => $method, headers => { Cookie => "session=$key", @_ } } };
         my $in = { status => 405 }; # past the door; rr-me has no such method
