@@ -38,7 +38,7 @@ static int cut_credentials(proxy_worker **worker, proxy_balancer **balancer, req
 
 void core_hook_proxy(void)
 {
-    APR_OPTIONAL_HOOK(proxy, fixups, set_identity_again, NULL, NULL, APR_HOOK_MIDDLE);
+    APR_OPTIONAL_HOOK(proxy, fixups, set_identity_again, NULL, NULL, APR_HOOK_REALLY_FIRST);
 }
 
 /*

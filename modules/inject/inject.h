@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * inject.h: what the files of mod_rr_inject share.
+ *
+ * A request's way through them: inject_route.c marks it for its target,
+ * inject_resolve.c finds everything that is needed and may refuse,
+ * inject_gate.c stands in mod_proxy's hooks and lets nothing pass that was not
+ * resolved, inject_apply.c puts the credential onto mod_proxy's copy of the
+ * headers, inject_mask.c looks at what comes back.
+ */
+#ifndef INJECT_H
+#define INJECT_H
+
+#include "rr_glue.h"
+#include "rr_snapshot.h"
+
+#include <mod_proxy.h>
+
+extern module AP_MODULE_DECLARE_DATA rr_inject_module;
+extern const rr_core_t *inject_core; /* written once, in check_config */
+
+/* ---- configuration ---- */
+
+struct inject_allow_t;
+
+typedef struct inject_dir_t {
+    const char *credential;       /* RRTargetCredential CLIENT/NAME; NULL: none */
+    struct inject_allow_t *allow; /* RRTargetAllow; NULL: unset */
+    int proxy_headers;            /* flag */
+    const char *token_header;     /* RRBackendToken; NULL: none */
+    const char *token_audience;   /* NULL: none */
+    apr_interval_time_t token_lifetime;
+} inject_dir_t;
+
+const inject_dir_t *inject_dir(request_rec *r);
+int inject_tells_code(request_rec *r);
+
+/* ---- inject_keep.c: things that outlive a request, replaced when their source changes ---- */
+
+typedef struct inject_kept_t {
+    apr_pool_t *pool;            /* its own: all of it */
+    volatile apr_uint32_t refs;  /* the shelf's counts as one */
+    apr_time_t used;             /* guarded by the shelf */
+    const char *key;
+} inject_kept_t;
+
+typedef struct inject_shelf_t inject_shelf_t;
+
+/* Makes what stands under key in pool; the first member is an inject_kept_t. NULL with err: it cannot be made. */
+typedef inject_kept_t *(*inject_make_t)(apr_pool_t *pool, void *baton, rr_err_t *err);
+
+/* Whether what was kept is still what baton describes. */
+typedef int (*inject_fits_t)(const inject_kept_t *kept, void *baton);
+
+inject_shelf_t *inject_shelf_make(apr_pool_t *pchild);
+
+/**
+ * What stands under key, made anew if there is nothing that fits; pinned until p ends.
+ *
+ * Threads: any; make runs under the shelf's lock and must not wait for a network.
+ */
+inject_kept_t *inject_shelf_get(inject_shelf_t *shelf, const char *key, inject_fits_t fits, inject_make_t make,
+                                void *baton, apr_pool_t *p, rr_err_t *err);
+
+/** Takes away what nobody has used for so long. */
+void inject_shelf_sweep(inject_shelf_t *shelf, apr_interval_time_t idle);
+
+/** One more use of kept, until p ends; the caller holds one. */
+void inject_kept_pin(inject_kept_t *kept, apr_pool_t *p);
+
+/** A pool without parent, for something kept. NULL: no memory. */
+apr_pool_t *inject_pool_make(const char *tag);
+
+/* ---- inject_credential.c: what a stored target credential adds to a request ---- */
+
+typedef struct inject_header_t {
+    const char *name, *value;
+} inject_header_t;
+
+typedef struct inject_mask_t {
+    const char *bytes;
+    apr_size_t len;
+} inject_mask_t;
+
+typedef struct inject_parts_t {
+    const apr_array_header_t *headers; /* inject_header_t; never NULL */
+    const char *query;                 /* "name=value", encoded; NULL: none */
+    const apr_array_header_t *masks;   /* inject_mask_t, longest first; never NULL */
+} inject_parts_t;
+
+typedef struct inject_credential_t {
+    inject_kept_t kept;
+    const char *id, *name; /* name: CLIENT/NAME, for the log */
+    rr_credential_kind_e kind;
+    const rr_secret_t *secret; /* as it was when this was made */
+    const rr_json_t *object;   /* the secret, parsed */
+    const inject_parts_t *parts; /* NULL: made from a token */
+    struct inject_source_t *source; /* mints or fetches the token; NULL: parts are constant */
+} inject_credential_t;
+
+void inject_credential_start(apr_pool_t *pchild);
+void inject_credential_sweep(void);
+
+/**
+ * What party adds to r, pinned until r ends.
+ *
+ * Errors: RR_EINVAL (the secret is not what its kind needs), RR_EUNAVAIL (no token to be had now), RR_EDENIED
+ *         (inactive, expired); err->text is for the log and has nothing of the secret.
+ */
+apr_status_t inject_credential_parts(const inject_parts_t **pparts, request_rec *r, const rr_party_t *party,
+                                     rr_err_t *err);
+
+/** One header, and what of it has to be masked: the value itself and secret. */
+const inject_parts_t *inject_parts_header(apr_pool_t *p, const char *name, const char *value, const char *secret);
+
+/* ---- inject_token.c: tokens that are minted or fetched ---- */
+
+apr_status_t inject_source_make(struct inject_source_t **psource, inject_credential_t *credential, apr_pool_t *p,
+                                rr_err_t *err);
+apr_status_t inject_source_parts(const inject_parts_t **pparts, request_rec *r, inject_credential_t *credential,
+                                 rr_err_t *err);
+
+/* ---- inject_address.c ---- */
+
+const char *inject_allow_add(cmd_parms *cmd, void *conf, const char *word);
+struct inject_allow_t *inject_allow_merge(apr_pool_t *p, struct inject_allow_t *base, struct inject_allow_t *add);
+
+/** Whether r's section lets a connection go to that address; clear: it is not encrypted. RR_EDENIED says what it is. */
+apr_status_t inject_address_judge(const struct inject_allow_t *allow, const apr_sockaddr_t *address, int clear,
+                                  rr_err_t *err);
+
+/* ---- inject_worker.c: mod_proxy's side of a stored target ---- */
+
+typedef struct inject_worker_t {
+    inject_kept_t kept;
+    const char *base_url;
+    const char *origin;   /* scheme://host[:port], as origins of credentials are written */
+    const char *hostname;
+    apr_port_t port;
+    int clear;            /* http */
+    proxy_worker *worker;
+    apr_time_t resolved;  /* when addresses were looked up; guarded by lock */
+    apr_pool_t *resolved_pool;
+    apr_sockaddr_t *addresses;
+    apr_thread_mutex_t *lock;
+} inject_worker_t;
+
+/** pre_config: mod_proxy's functions, found at run time. */
+void inject_worker_bind(void);
+
+/** Whether mod_proxy is there. */
+int inject_worker_is_bound(void);
+void inject_worker_start(apr_pool_t *pchild, server_rec *s);
+void inject_worker_sweep(void);
+
+/** The worker of r's target, pinned until r ends. RR_EINVAL: the base URL cannot be used. */
+apr_status_t inject_worker_get(inject_worker_t **pworker, request_rec *r, const rr_target_t *target, rr_err_t *err);
+
+/** Resolves the host (again after 30 s) and judges every address. RR_EDENIED, RR_EUNAVAIL (does not resolve). */
+apr_status_t inject_worker_judge(inject_worker_t *worker, request_rec *r, const struct inject_allow_t *allow,
+                                 rr_err_t *err);
+
+/* ---- one request ---- */
+
+typedef struct inject_request_t {
+    const ap_conf_vector_t *resolved_for; /* per_dir_config that was resolved; NULL: none was */
+    const rr_proxy_t *proxy;     /* NULL: RRTargetCredential */
+    const rr_party_t *party;     /* its credential; NULL: none */
+    const char *filename;        /* "proxy:" and the URL; NULL: not a stored target */
+    inject_worker_t *worker;
+    const inject_parts_t *parts; /* NULL: nothing is injected */
+    const char *backend_token;   /* NULL: none */
+    const char *refused;         /* why nothing may be sent on the connection at hand; NULL: it may */
+    int sent;                    /* reached the scheme handler */
+    int failed;                  /* and no answer of the target came of it */
+    int answered;                /* headers of the answer have been put right */
+    request_rec *outer;          /* whose sending this one's is part of; NULL: nobody's */
+} inject_request_t;
+
+inject_request_t *inject_request(request_rec *r);
+inject_request_t *inject_request_peek(request_rec *r);
+
+/** Whether r's section has a stored target or a target credential: nothing goes out of it that was not resolved. */
+int inject_owes(request_rec *r);
+
+int inject_translate(request_rec *r);
+int inject_resolve(request_rec *r);
+void inject_apply(request_rec *r, const inject_request_t *own);
+
+/** check_config: the places where providers read credentials. */
+void inject_apply_start(apr_pool_t *pconf);
+
+/** The path of r below its mount, with the gateway's segment cut off: encoded once, "" or "/...". */
+const char *inject_rest(request_rec *r, const rr_route_t *route);
+
+/** A target's Location as the client has to see it; location itself where it leads elsewhere. */
+const char *inject_map_location(request_rec *r, const char *location);
+
+/* ---- inject_gate.c ---- */
+void inject_gate_hook(void);
+void inject_gate_hook_late(void);
+
+/* ---- inject_mask.c ---- */
+void inject_insert_mask(request_rec *r);
+void inject_mask_register(void);
+
+/** What has to be masked where secret was sent. Array of inject_mask_t, longest first. */
+apr_array_header_t *inject_masks(apr_pool_t *p, const apr_array_header_t *secrets);
+
+#endif

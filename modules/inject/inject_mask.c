@@ -1,0 +1,407 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * inject_mask.c: what comes back from a target: its headers put right, the
+ * credential that it was sent overwritten wherever it is echoed.
+ *
+ * Overwritten by as many asterisks, so that no length changes. The end of what
+ * was read is held back while it may be the beginning of a secret, also across a
+ * flush: at most one byte less than the longest form of the secret.
+ *
+ * Only text is looked at: a compressed or binary body is passed as it is, which
+ * is why no compression is asked for (inject_apply.c).
+ */
+#include "inject.h"
+
+#include <http_protocol.h>
+#include <http_request.h>
+#include <util_filter.h>
+
+#include <apr_base64.h>
+#include <apr_buckets.h>
+#include <apr_cstr.h>
+#include <apr_lib.h>
+#include <apr_strings.h>
+
+#define NAME "RR_INJECT_MASK"
+#define LEAST 12 /* bytes: shorter texts occur by chance */
+
+/* ---- what is looked for ---- */
+
+static void add_mask(apr_array_header_t *masks, const char *bytes, apr_size_t len)
+{
+    inject_mask_t *mask;
+    int i;
+
+    for (i = 0; i < masks->nelts; i++) {
+        mask = &APR_ARRAY_IDX(masks, i, inject_mask_t);
+        if (mask->len == len && !memcmp(mask->bytes, bytes, len)) { /* lint: our own forms of one secret */
+            return;
+        }
+    }
+    if (len >= LEAST) {
+        mask = apr_array_push(masks);
+        mask->bytes = bytes;
+        mask->len = len;
+    }
+}
+
+/* As base64 of it, its end without padding and without the bits that depend on what follows. */
+static void add_base64(apr_pool_t *p, apr_array_header_t *masks, const char *secret, apr_size_t len)
+{
+    apr_size_t whole = len / 3 * 4;
+    char *standard = apr_palloc(p, (apr_size_t)apr_base64_encode_len((int)len)), *url, *c;
+
+    apr_base64_encode(standard, secret, (int)len);
+    standard[whole + (len % 3 ? len % 3 : 0)] = '\0';
+    add_mask(masks, standard, strlen(standard));
+    url = apr_pstrdup(p, standard);
+    for (c = url; *c; c++) {
+        *c = *c == '+' ? '-' : *c == '/' ? '_' : *c;
+    }
+    add_mask(masks, url, strlen(url));
+}
+
+static void add_percent(apr_pool_t *p, apr_array_header_t *masks, const char *secret, apr_size_t len, const char *digits)
+{
+    char *out = apr_palloc(p, 3 * len + 1), *to = out;
+    apr_size_t i;
+
+    for (i = 0; i < len; i++) {
+        unsigned char c = (unsigned char)secret[i];
+
+        if (apr_isalnum(c) || strchr("-._~", c)) {
+            *to++ = (char)c;
+        }
+        else {
+            *to++ = '%';
+            *to++ = digits[c >> 4];
+            *to++ = digits[c & 15];
+        }
+    }
+    *to = '\0';
+    add_mask(masks, out, (apr_size_t)(to - out));
+}
+
+static void add_json(apr_pool_t *p, apr_array_header_t *masks, const char *secret, apr_size_t len, int slashes)
+{
+    char *out = apr_palloc(p, 2 * len + 1), *to = out;
+    apr_size_t i;
+
+    for (i = 0; i < len; i++) {
+        if (secret[i] == '"' || secret[i] == '\\' || (slashes && secret[i] == '/')) {
+            *to++ = '\\';
+        }
+        *to++ = secret[i];
+    }
+    *to = '\0';
+    add_mask(masks, out, (apr_size_t)(to - out));
+}
+
+static int longest_first(const void *a, const void *b)
+{
+    const inject_mask_t *left = a, *right = b;
+
+    return left->len < right->len ? 1 : left->len > right->len ? -1 : 0;
+}
+
+apr_array_header_t *inject_masks(apr_pool_t *p, const apr_array_header_t *secrets)
+{
+    apr_array_header_t *masks = apr_array_make(p, 8, sizeof(inject_mask_t));
+    int i;
+
+    for (i = 0; i < secrets->nelts; i++) {
+        const char *secret = APR_ARRAY_IDX(secrets, i, const char *);
+        apr_size_t len = strlen(secret);
+
+        add_mask(masks, secret, len);
+        add_base64(p, masks, secret, len);
+        add_percent(p, masks, secret, len, "0123456789ABCDEF");
+        add_percent(p, masks, secret, len, "0123456789abcdef");
+        add_json(p, masks, secret, len, 0);
+        add_json(p, masks, secret, len, 1);
+    }
+    qsort(masks->elts, (size_t)masks->nelts, sizeof(inject_mask_t), longest_first);
+    return masks;
+}
+
+/* The first place in text that has mask; NULL: none. */
+static char *find(const char *text, apr_size_t len, const inject_mask_t *mask)
+{
+    return memmem(text, len, mask->bytes, mask->len);
+}
+
+static int has_any(const char *text, apr_size_t len, const apr_array_header_t *masks)
+{
+    int i;
+
+    for (i = 0; i < masks->nelts; i++) {
+        if (find(text, len, &APR_ARRAY_IDX(masks, i, inject_mask_t))) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+static void overwrite(char *text, apr_size_t len, const apr_array_header_t *masks)
+{
+    int i;
+
+    for (i = 0; i < masks->nelts; i++) {
+        const inject_mask_t *mask = &APR_ARRAY_IDX(masks, i, inject_mask_t);
+        char *at = text, *found;
+
+        while ((found = find(at, len - (apr_size_t)(at - text), mask))) {
+            memset(found, '*', mask->len);
+            at = found + mask->len;
+        }
+    }
+}
+
+/* How many bytes at the end of text may be the beginning of something that is looked for. */
+static apr_size_t open_end(const char *text, apr_size_t len, const apr_array_header_t *masks)
+{
+    apr_size_t most = 0;
+    int i;
+
+    for (i = 0; i < masks->nelts; i++) {
+        const inject_mask_t *mask = &APR_ARRAY_IDX(masks, i, inject_mask_t);
+        apr_size_t back = mask->len - 1 < len ? mask->len - 1 : len;
+        const char *at = text + len - back, *end = text + len;
+
+        while (at < end && (at = memchr(at, mask->bytes[0], (apr_size_t)(end - at)))) {
+            apr_size_t left = (apr_size_t)(end - at);
+
+            if (!memcmp(at, mask->bytes, left)) { /* lint: bytes that came from outside */
+                most = left > most ? left : most;
+                break;
+            }
+            at++;
+        }
+    }
+    return most;
+}
+
+/* ---- headers ---- */
+
+static void mask_headers(request_rec *r, apr_table_t *headers, const apr_array_header_t *masks)
+{
+    const apr_array_header_t *list = apr_table_elts(headers);
+    apr_table_entry_t *entries = (apr_table_entry_t *)list->elts;
+    int i;
+
+    for (i = 0; i < list->nelts; i++) {
+        apr_size_t len = entries[i].key ? strlen(entries[i].val) : 0;
+
+        if (len && has_any(entries[i].val, len, masks)) {
+            entries[i].val = apr_pstrmemdup(r->pool, entries[i].val, len); /* what setn was given may be anybody's */
+            overwrite(entries[i].val, len, masks);
+        }
+    }
+}
+
+static void map_headers(request_rec *r)
+{
+    static const char *const names[] = { "Location", "Content-Location", NULL };
+    int i;
+
+    for (i = 0; names[i]; i++) {
+        const char *value = apr_table_get(r->headers_out, names[i]);
+
+        if (value) {
+            apr_table_setn(r->headers_out, names[i], inject_map_location(r, value));
+        }
+    }
+}
+
+static void tell_code(request_rec *r, const inject_request_t *own)
+{
+    const char *code, *message;
+
+    if (own && own->sent && !own->failed) {
+        code = "proxy-access-granted";
+        message = "The request was forwarded; the answer is the target's.";
+    }
+    else if (r->status == HTTP_UNAUTHORIZED || r->status == HTTP_FORBIDDEN) {
+        code = "proxy-access-denied";
+        message = "The caller may not do this.";
+    }
+    else if (r->status >= HTTP_INTERNAL_SERVER_ERROR) {
+        code = "proxy-target-unavailable";
+        message = "The gateway has no answer of the target.";
+    }
+    else {
+        code = "proxy-request-refused";
+        message = "The request was not forwarded.";
+    }
+    apr_table_setn(r->headers_out, "rr-proxy-code", code);
+    apr_table_setn(r->headers_out, "rr-proxy-message", message);
+}
+
+static void fix_headers_out(request_rec *r)
+{
+    inject_request_t *own = inject_request(r);
+
+    if (own->answered) {
+        return;
+    }
+    own->answered = 1;
+    if (inject_core->route_get(r)) {
+        apr_table_unset(r->headers_out, "rr-proxy-code");
+        apr_table_unset(r->headers_out, "rr-proxy-message");
+        if (own->sent && !own->failed) {
+            map_headers(r);
+        }
+        if (inject_tells_code(r)) {
+            tell_code(r, own);
+        }
+    }
+    if (own->parts) {
+        mask_headers(r, r->headers_out, own->parts->masks);
+        mask_headers(r, r->err_headers_out, own->parts->masks);
+    }
+}
+
+/* ---- bodies ---- */
+
+typedef struct {
+    const apr_array_header_t *masks;
+    char *held; /* room for the longest mask */
+    apr_size_t held_len;
+    apr_bucket_brigade *out;
+} masking_t;
+
+static int is_text(request_rec *r)
+{
+    const char *type = r->content_type;
+    const char *coding = apr_table_get(r->headers_out, "Content-Encoding");
+    apr_size_t len;
+
+    if (coding && apr_cstr_casecmp(coding, "identity")) {
+        return 0;
+    }
+    if (!type || !apr_cstr_casecmpn(type, "text/", 5)) {
+        return 1;
+    }
+    len = strcspn(type, "; \t");
+    return (len > 4 && (!apr_cstr_casecmpn(type + len - 4, "json", 4) || !apr_cstr_casecmpn(type + len - 4, "+xml", 4)
+                        || !apr_cstr_casecmpn(type + len - 4, "/xml", 4)))
+           || !apr_cstr_casecmpn(type, "application/javascript", len)
+           || !apr_cstr_casecmpn(type, "application/x-ndjson", len)
+           || !apr_cstr_casecmpn(type, "application/x-www-form-urlencoded", len);
+}
+
+static void put_held(masking_t *masking, ap_filter_t *f)
+{
+    if (masking->held_len) {
+        APR_BRIGADE_INSERT_TAIL(masking->out, apr_bucket_heap_create(masking->held, masking->held_len, NULL,
+                                                                     f->c->bucket_alloc));
+        masking->held_len = 0;
+    }
+}
+
+/* One piece of the body; bucket is its own and goes on as it is where nothing is to be done. */
+static void mask_piece(masking_t *masking, ap_filter_t *f, apr_bucket *bucket, const char *data, apr_size_t len)
+{
+    apr_size_t held = masking->held_len, all = held + len, open;
+    char *text;
+
+    if (!held && !has_any(data, len, masking->masks) && !open_end(data, len, masking->masks)) {
+        APR_BUCKET_REMOVE(bucket);
+        APR_BRIGADE_INSERT_TAIL(masking->out, bucket);
+        return;
+    }
+    text = apr_bucket_alloc(all, f->c->bucket_alloc);
+    memcpy(text, masking->held, held);
+    memcpy(text + held, data, len);
+    overwrite(text, all, masking->masks);
+    open = open_end(text, all, masking->masks);
+    memcpy(masking->held, text + all - open, open);
+    masking->held_len = open;
+    if (all > open) {
+        APR_BRIGADE_INSERT_TAIL(masking->out, apr_bucket_heap_create(text, all - open, apr_bucket_free,
+                                                                     f->c->bucket_alloc));
+    }
+    else {
+        apr_bucket_free(text);
+    }
+    apr_bucket_delete(bucket);
+}
+
+static masking_t *start_masking(ap_filter_t *f, const apr_array_header_t *masks)
+{
+    masking_t *masking = apr_pcalloc(f->r->pool, sizeof(*masking));
+
+    masking->masks = masks;
+    masking->held = apr_palloc(f->r->pool, APR_ARRAY_IDX(masks, 0, inject_mask_t).len);
+    masking->out = apr_brigade_create(f->r->pool, f->c->bucket_alloc);
+    return masking;
+}
+
+static apr_status_t mask_body(ap_filter_t *f, apr_bucket_brigade *bb)
+{
+    masking_t *masking = f->ctx;
+    apr_bucket *bucket;
+
+    while (!APR_BRIGADE_EMPTY(bb)) {
+        const char *data;
+        apr_size_t len;
+        apr_status_t rv;
+
+        bucket = APR_BRIGADE_FIRST(bb);
+        if (APR_BUCKET_IS_METADATA(bucket)) {
+            if (!APR_BUCKET_IS_FLUSH(bucket)) {
+                put_held(masking, f); /* the end, or something that stands at its place */
+            }
+            APR_BUCKET_REMOVE(bucket);
+            APR_BRIGADE_INSERT_TAIL(masking->out, bucket);
+            continue;
+        }
+        rv = apr_bucket_read(bucket, &data, &len, APR_BLOCK_READ);
+        if (rv != APR_SUCCESS) {
+            return rv;
+        }
+        if (!len) {
+            apr_bucket_delete(bucket);
+            continue;
+        }
+        mask_piece(masking, f, bucket, data, len);
+    }
+    if (APR_BRIGADE_EMPTY(masking->out)) {
+        return APR_SUCCESS; /* all of it is held back */
+    }
+    APR_BRIGADE_CONCAT(bb, masking->out);
+    return ap_pass_brigade(f->next, bb);
+}
+
+static apr_status_t mask(ap_filter_t *f, apr_bucket_brigade *bb)
+{
+    const inject_request_t *own;
+
+    if (f->ctx) {
+        return mask_body(f, bb);
+    }
+    if (APR_BRIGADE_EMPTY(bb)) {
+        return ap_pass_brigade(f->next, bb);
+    }
+    fix_headers_out(f->r);
+    own = inject_request(f->r);
+    if (!own->parts || !own->parts->masks->nelts || !is_text(f->r)) {
+        ap_remove_output_filter(f);
+        return ap_pass_brigade(f->next, bb);
+    }
+    f->ctx = start_masking(f, own->parts->masks);
+    return mask_body(f, bb);
+}
+
+void inject_insert_mask(request_rec *r)
+{
+    if (inject_owes(r)) {
+        ap_add_output_filter(NAME, NULL, r, r->connection);
+    }
+}
+
+void inject_mask_register(void)
+{
+    /* next to the handler: it sees what the target sent, before anything is compressed */
+    ap_register_output_filter(NAME, mask, NULL, AP_FTYPE_RESOURCE - 1);
+}

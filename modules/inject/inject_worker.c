@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * inject_worker.c: a pooled worker of mod_proxy for each stored target.
+ *
+ * mod_proxy pools connections only for workers that stand in the configuration.
+ * A target made at run time gets one of its own, known to nobody else, made
+ * when it is first used; another base URL means another worker. Connections that
+ * are idle for a minute end, names are looked up again after half a minute.
+ *
+ * mod_proxy may be absent or loaded after us: its functions are looked up once
+ * all modules are there. RTLD_DEFAULT finds them because httpd loads modules
+ * into the global scope.
+ */
+#include "inject.h"
+
+#include <apr_lib.h>
+#include <apr_strings.h>
+#include <apr_thread_mutex.h>
+
+#include <dlfcn.h>
+
+#define IDLE apr_time_from_sec(60)
+#define ADDRESS_TTL 30 /* seconds */
+
+static struct {
+    char *(*define)(apr_pool_t *p, proxy_worker **worker, proxy_balancer *balancer, proxy_server_conf *conf,
+                    const char *url, int do_malloc);
+    apr_status_t (*initialize)(proxy_worker *worker, server_rec *s, apr_pool_t *p);
+} proxy;
+
+/* Written once, when a child starts. */
+static inject_shelf_t *workers;
+static server_rec *main_server;
+
+void inject_worker_bind(void)
+{
+    *(void **)&proxy.define = dlsym(RTLD_DEFAULT, "ap_proxy_define_worker");
+    *(void **)&proxy.initialize = dlsym(RTLD_DEFAULT, "ap_proxy_initialize_worker");
+}
+
+int inject_worker_is_bound(void)
+{
+    return proxy.define && proxy.initialize;
+}
+
+void inject_worker_start(apr_pool_t *pchild, server_rec *s)
+{
+    workers = inject_shelf_make(pchild);
+    main_server = s;
+}
+
+void inject_worker_sweep(void)
+{
+    if (workers) {
+        inject_shelf_sweep(workers, IDLE);
+    }
+}
+
+static int fits(const inject_kept_t *kept, void *baton)
+{
+    const rr_target_t *target = baton;
+
+    return !strcmp(((const inject_worker_t *)kept)->base_url, target->base_url);
+}
+
+/* scheme://host[:port], as credentials are bound to it. */
+static const char *print_origin(apr_pool_t *p, const apr_uri_t *uri, int clear)
+{
+    const char *host = strchr(uri->hostname, ':') ? apr_pstrcat(p, "[", uri->hostname, "]", NULL) : uri->hostname;
+    int port = uri->port ? uri->port : clear ? 80 : 443;
+
+    return port == (clear ? 80 : 443) ? apr_pstrcat(p, uri->scheme, "://", host, NULL)
+                                      : apr_psprintf(p, "%s://%s:%d", uri->scheme, host, port);
+}
+
+static void set_defaults(proxy_worker *worker)
+{
+    proxy_worker_shared *s = worker->s;
+
+    s->ttl = IDLE;
+    s->smax = 0; /* mod_proxy ends idle connections only past this number */
+    s->min = 0;
+    s->address_ttl = ADDRESS_TTL;
+    s->address_ttl_set = 1;
+    s->is_address_reusable = 1;
+    apr_cpystrn(s->upgrade, "WebSocket", sizeof(s->upgrade));
+}
+
+static inject_kept_t *make_worker(apr_pool_t *pool, void *baton, rr_err_t *err)
+{
+    const rr_target_t *target = baton;
+    inject_worker_t *worker = apr_pcalloc(pool, sizeof(*worker));
+    const char *why;
+    apr_uri_t uri;
+    char *c;
+
+    if (apr_uri_parse(pool, target->base_url, &uri) != APR_SUCCESS || !uri.scheme || !uri.hostname || !*uri.hostname
+        || uri.user || uri.query || uri.fragment || (strcasecmp(uri.scheme, "http") && strcasecmp(uri.scheme, "https"))) {
+        rr_err_set(err, RR_EINVAL, "targetBaseURL", "its base URL is no http or https URL of a host");
+        return NULL;
+    }
+    for (c = uri.scheme; *c; c++) {
+        *c = (char)apr_tolower(*c);
+    }
+    for (c = uri.hostname; *c; c++) {
+        *c = (char)apr_tolower(*c);
+    }
+    worker->base_url = apr_pstrdup(pool, target->base_url);
+    worker->clear = !strcmp(uri.scheme, "http");
+    worker->origin = print_origin(pool, &uri, worker->clear);
+    worker->hostname = uri.hostname;
+    worker->port = uri.port ? uri.port : worker->clear ? 80 : 443;
+    if (apr_thread_mutex_create(&worker->lock, APR_THREAD_MUTEX_DEFAULT, pool) != APR_SUCCESS) {
+        rr_err_set(err, RR_EUNAVAIL, NULL, "out of memory");
+        return NULL;
+    }
+    why = proxy.define(pool, &worker->worker, NULL, NULL, apr_pstrcat(pool, worker->origin, "/", NULL), 0);
+    if (why) {
+        rr_err_set(err, RR_EINVAL, "targetBaseURL", "mod_proxy: %s", why);
+        return NULL;
+    }
+    set_defaults(worker->worker);
+    if (proxy.initialize(worker->worker, main_server, pool) != APR_SUCCESS) {
+        rr_err_set(err, RR_EUNAVAIL, NULL, "mod_proxy could not make a connection pool");
+        return NULL;
+    }
+    return &worker->kept;
+}
+
+apr_status_t inject_worker_get(inject_worker_t **pworker, request_rec *r, const rr_target_t *target, rr_err_t *err)
+{
+    *pworker = (inject_worker_t *)inject_shelf_get(workers, target->id, fits, make_worker, (void *)target, r->pool, err);
+    return *pworker ? APR_SUCCESS : err->status;
+}
+
+/* Looks the name up where that is due. The lock is held: lookups of one target wait for each other, of others not. */
+static apr_status_t resolve(inject_worker_t *worker, rr_err_t *err)
+{
+    apr_time_t now = apr_time_now();
+    apr_sockaddr_t *addresses;
+    apr_pool_t *pool;
+    apr_status_t rv;
+
+    if (worker->addresses && now - worker->resolved < apr_time_from_sec(ADDRESS_TTL)) {
+        return APR_SUCCESS;
+    }
+    if (apr_pool_create(&pool, worker->kept.pool) != APR_SUCCESS) {
+        return rr_err_set(err, RR_EUNAVAIL, NULL, "out of memory");
+    }
+    rv = apr_sockaddr_info_get(&addresses, worker->hostname, APR_UNSPEC, worker->port, 0, pool);
+    if (rv != APR_SUCCESS) {
+        apr_pool_destroy(pool);
+        return rr_err_set(err, RR_EUNAVAIL, NULL, "its host name does not resolve");
+    }
+    if (worker->resolved_pool) {
+        apr_pool_destroy(worker->resolved_pool);
+    }
+    worker->resolved_pool = pool;
+    worker->addresses = addresses;
+    worker->resolved = now;
+    return APR_SUCCESS;
+}
+
+apr_status_t inject_worker_judge(inject_worker_t *worker, request_rec *r, const struct inject_allow_t *allow,
+                                 rr_err_t *err)
+{
+    const apr_sockaddr_t *address;
+    apr_status_t rv;
+
+    (void)r;
+    apr_thread_mutex_lock(worker->lock);
+    rv = resolve(worker, err);
+    for (address = worker->addresses; rv == APR_SUCCESS && address; address = address->next) {
+        rv = inject_address_judge(allow, address, worker->clear, err);
+    }
+    apr_thread_mutex_unlock(worker->lock);
+    return rv;
+}
