@@ -7,7 +7,7 @@
 #   sub answer { my ($self, $request) = @_; return { status => 200, headers => [[..]], body => '..' } }
 #
 # What a test orders while it runs stands in DIR/state.json, read anew for every request; what was
-# asked stands in DIR/requests.log, one JSON object a line. So there is no control channel to fail.
+# asked stands in DIR/requests.log, one JSON object a line, the connection's number with it. So there is no control channel to fail.
 
 package RR::Server;
 
@@ -243,7 +243,8 @@ sub write_answer
 sub log_request
 {
     my ($self, $request) = @_;
-    append("$self->{dir}/requests.log", json_text({ map { $_ => $request->{$_} } qw(method target path query headers) }));
+    append("$self->{dir}/requests.log", json_text({ connection => $$,
+           map { $_ => $request->{$_} } qw(method target path query headers) }));
 }
 
 # What a test ordered for this path, or for every path.

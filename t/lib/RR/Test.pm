@@ -363,6 +363,16 @@ sub rrctl
     return $got;
 }
 
+# An object made from the API's JSON, as the API answers it: make('target', { targetName => ... }).
+sub make
+{
+    my ($self, $noun, $object, @args) = @_;
+    my $got = $self->rrctl({ stdin => RR::Test::json_text($object) }, '--json', @args, $noun, 'create', '-f', '-');
+    die "rrctl $noun create: $got->{err}$got->{out}" if $got->{exit} || !$got->{json};
+    my ($list) = grep { ref $_ eq 'ARRAY' } values %{ $got->{json} };
+    return $list->[0];
+}
+
 # A credential's key: { id, key, credentialId }; a secret from now on.
 sub key
 {

@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# Each kind of target credential as the target sees it, and nothing of the caller's.
+
+use strict;
+use warnings;
+
+use MIME::Base64 qw(encode_base64);
+use RR::Inject;
+use RR::Test;
+
+my ($store, $upstream) = (store(), upstream());
+my $caller = $store->key('caller', '--metadata', '{"userId":"u-17","tier":"gold","tags":["a","b"],"org":{"id":"o-4"}}');
+
+sub vendor { return secret("vendor-$_[0]-" . 'S3cr' x 6, "the vendor's $_[0]") }
+
+my %kinds = (
+    'key' => [{ credentialAuthType => 'key', credentialSecret => { key => vendor('key') } },
+              { Authorization => 'Bearer ' . vendor('key') }],
+    'apiKey' => [{ credentialAuthType => 'apiKey', credentialSecret => { key => vendor('key2') } },
+                 { Authorization => 'Bearer ' . vendor('key2') }],
+    'header' => [{ credentialAuthType => 'key', credentialSecret => { key => vendor('raw'), header => 'X-Vendor-Key' } },
+                 { 'X-Vendor-Key' => vendor('raw') }],
+    'prefix' => [{ credentialAuthType => 'key', credentialSecret => { key => vendor('pre'), header => 'X-Vendor-Key',
+                                                                      prefix => 'Token' } },
+                 { 'X-Vendor-Key' => 'Token ' . vendor('pre') }],
+    'query' => [{ credentialAuthType => 'key', credentialSecret => { key => vendor('q+&'), query => 'vendor_key' } }, {},
+                'q=1&vendor_key=' . vendor('q+&') =~ s/\+/%2B/r =~ s/&/%26/r],
+    'bearer' => [{ credentialAuthType => 'bearer', credentialSecret => { token => vendor('bearer') } },
+                 { Authorization => 'Bearer ' . vendor('bearer') }],
+    'basic' => [{ credentialAuthType => 'basic', credentialSecret => { username => 'us er', password => vendor('basic') } },
+                { Authorization => 'Basic ' . encode_base64('us er:' . vendor('basic'), '') }],
+    'jwt' => [{ credentialAuthType => 'jwt', credentialSecret => { token => vendor('jwt') } },
+              { Authorization => 'Bearer ' . vendor('jwt') }],
+    'custom' => [{ credentialAuthType => 'custom', credentialSecret => { headers => {
+                     'X-One' => vendor('one'), 'X-Two' => vendor('two') } } },
+                 { 'X-One' => vendor('one'), 'X-Two' => vendor('two') }],
+    'none' => [{ credentialAuthType => 'none' }, {}],
+);
+stored_proxy($store, $_, $upstream->url, caller => $caller, secret => $kinds{$_}[0]) for sort keys %kinds;
+stored_proxy($store, 'telling', $upstream->url, caller => $caller, secret => $kinds{key}[0],
+             proxyIdentityHeaders => { 'X-User-Id' => 'sub', 'X-Tier' => 'tier', 'X-Org' => 'org.id', 'X-Tags' => 'tags',
+                                       'X-None' => 'missing' });
+stored_proxy($store, 'passing', $upstream->url, caller => $caller, secret => $kinds{header}[0],
+             proxyForwardHeaders => ['Cookie', 'X-Forwarded-For', 'Authorization']);
+stored_proxy($store, 'clashing', $upstream->url, caller => $caller, secret => $kinds{key}[0],
+             proxyForwardHeaders => ['Authorization'], proxyIdentityHeaders => { 'X-User-Id' => 'sub' });
+
+my $httpd = httpd(modules => [qw(core keyauth inject)], conf => $store->conf . <<'CONF');
+RRTargetAllow loopback
+RRKeyHeader Authorization
+RRKeyHeader Authorization Bearer
+RRKeyHeader X-API-Key
+RRKeyHeader X-Spare-Key
+RRKeyCookie session
+<Location "/gw">
+    AuthType RR
+    RRGateway On
+    Require rr-proxy
+</Location>
+CONF
+
+# The request as the target has it: headers by lower-case name, with a list of values each.
+sub target_saw
+{
+    my %headers;
+    my $request = seen($upstream);
+    push(@{ $headers{ lc $_->[0] } }, $_->[1]) for @{ $request->{headers} };
+    return ($request, \%headers);
+}
+
+sub judge
+{
+    my ($name, $expect, %more) = @_;
+    my ($request, $headers) = target_saw();
+    my @wrong;
+
+    for my $header (sort keys %$expect) {
+        my $want = $expect->{$header};
+        my $got = join('|', @{ $headers->{ lc $header } || [] });
+        push(@wrong, "$header: $got") if defined $want ? $got ne $want : exists $headers->{ lc $header };
+    }
+    for my $word (@{ $more{absent} || [] }) {
+        push(@wrong, "the target saw $word") if index(json_text($request), $word) >= 0;
+    }
+    push(@wrong, "query: $request->{query}") if defined $more{query} && $request->{query} ne $more{query};
+    ok(!@wrong, $name) or diag(join("\n", @wrong), "\n", json_text($request));
+}
+
+my @noise = ('Proxy-Authorization' => 'Basic noise-proxy', Cookie => 'session=noise-cookie; other=noise-other',
+             'X-Spare-Key' => $caller->{key}, 'X-Forwarded-For' => '192.0.2.7', 'X-Forwarded-Proto' => 'noise-proto',
+             Forwarded => 'for=noise-forwarded');
+
+for my $kind (sort keys %kinds) {
+    for my $how (['X-API-Key' => $caller->{key}], [Authorization => "Bearer $caller->{key}"]) {
+        my $res = $httpd->request(path => "/gw/$kind/x?q=1", headers => [@$how, @noise[0, 1], @noise[4 .. $#noise]]);
+        check("$kind, the key in $how->[0]", $res, { status => 200 });
+        judge("$kind as the target sees it, the key in $how->[0]",
+              { Authorization => undef, 'Proxy-Authorization' => undef, Cookie => undef, 'X-API-Key' => undef,
+                'X-Forwarded-For' => undef, 'X-Forwarded-Host' => undef, 'X-Forwarded-Server' => undef,
+                %{ $kinds{$kind}[1] } }, absent => [$caller->{key}, 'noise', '192.0.2.7'],
+              query => $kinds{$kind}[2] || 'q=1');
+    }
+}
+
+check('a key in a source that is read second', $httpd->request(path => '/gw/key/x', headers => [@noise[4, 5]]),
+      { status => 200 });
+judge('a source that is configured is not sent on', { 'X-Spare-Key' => undef }, absent => [$caller->{key}]);
+
+# ---- Connection cannot take it away ----
+check('a client that names our headers in Connection',
+      $httpd->request(path => '/gw/telling/x', headers => { 'X-API-Key' => $caller->{key},
+                      Connection => 'close, Authorization, X-User-Id, X-Tier', 'X-User-Id' => 'mallory' }),
+      { status => 200 });
+judge('gets them set all the same', { Authorization => 'Bearer ' . vendor('key'), 'X-User-Id' => 'u-17', 'X-Tier' => 'gold',
+                                      'X-Org' => 'o-4', 'X-Tags' => '["a","b"]', 'X-None' => undef });
+
+# ---- identity ----
+check('a client that brings the identity headers, spelled otherwise',
+      $httpd->request(path => '/gw/telling/x', headers => [ 'X-API-Key' => $caller->{key}, 'X_User_Id' => 'mallory',
+                      'x.user.id' => 'mallory', 'X-None' => 'mallory', 'X_NONE' => 'mallory' ]), { status => 200 });
+judge('is not believed', { 'X-User-Id' => 'u-17', 'X-None' => undef }, absent => ['mallory']);
+
+# ---- forwarded by name ----
+check('headers that the proxy forwards', $httpd->request(path => '/gw/passing/x', headers => [
+          'X-API-Key' => $caller->{key}, Cookie => 'a=b', 'X-Forwarded-For' => '192.0.2.7', Authorization => 'Custom abc',
+          'X-Forwarded-Proto' => 'noise' ]), { status => 200 });
+judge('are forwarded, others not', { Cookie => 'a=b', 'X-Forwarded-For' => '192.0.2.7, 127.0.0.1',
+                                     Authorization => 'Custom abc', 'X-Forwarded-Proto' => undef,
+                                     'X-Vendor-Key' => vendor('raw') }, absent => ['noise']);
+check('a forwarded header that the credential sets too', $httpd->request(path => '/gw/clashing/x', headers => {
+          Authorization => "Bearer $caller->{key}" }), { status => 200 });
+judge('is the credential', { Authorization => 'Bearer ' . vendor('key') }, absent => [$caller->{key}]);
+
+finish();
