@@ -167,6 +167,11 @@ int inject_resolve(request_rec *r)
         RR_LOG_R(APLOG_INFO, 0, r, 10607, "nobody is authenticated: no credential is injected");
         return inject_core->refuse(r, HTTP_FORBIDDEN, "Only an authenticated caller is forwarded to this target.");
     }
+    if (!inject_worker_is_bound()) {
+        RR_LOG_R(APLOG_ERR, 0, r, 10600, "forwarding needs mod_proxy: add \"LoadModule proxy_module .../mod_proxy.so\" and "
+                 "\"LoadModule proxy_http_module .../mod_proxy_http.so\"");
+        return inject_core->refuse(r, HTTP_BAD_GATEWAY, NO_TARGET);
+    }
     status = refuse_method(r);
     if (status != OK) {
         return status;

@@ -86,11 +86,6 @@ static int before_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp)
 static int check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s)
 {
     (void)plog, (void)ptemp;
-    if (!inject_worker_is_bound()) {
-        RR_LOG_S(APLOG_EMERG, 0, s, 10600, "mod_rr_inject needs mod_proxy and mod_proxy_http: add \"LoadModule "
-                 "proxy_module .../mod_proxy.so\" and \"LoadModule proxy_http_module .../mod_proxy_http.so\"");
-        return HTTP_INTERNAL_SERVER_ERROR;
-    }
     inject_apply_start(pconf);
     return rr_core_bind(&inject_core, s, "mod_rr_inject");
 }
