@@ -69,6 +69,9 @@ core_decision_t *core_decision(request_rec *r)
     core_request_t *own = core_request_peek(r);
     int inherited = 0;
 
+    if (own && own->judging && own->decision.made_for) {
+        return &own->decision; /* an <AuthzProviderAlias> asks under a configuration of its own */
+    }
     while (!own || own->decision.made_for != r->per_dir_config) {
         r = skipped_for(r); /* ends: each step goes back to an earlier request */
         if (!r) {
