@@ -11,6 +11,7 @@
 #ifndef RR_SNAPSHOT_H
 #define RR_SNAPSHOT_H
 
+#include "rr_filter.h"
 #include "rr_rule.h"
 #include "rr_store.h"
 
@@ -18,8 +19,9 @@ typedef struct rr_snapshot_t rr_snapshot_t; /* any thread may read it as long as
 
 /* What hangs on a credential, target or proxy; compiled once, and kept from picture to picture while it does not change. */
 typedef struct rr_attached_t {
-    const rr_ruleset_t *rules; /* NULL: none */
-    const char *closed;        /* why it cannot be used: a rule that does not parse; NULL: it can */
+    const rr_ruleset_t *rules;   /* NULL: none */
+    const rr_filters_t *filters; /* NULL: none */
+    const char *closed;          /* why it cannot be used: a rule or filter that does not parse; NULL: it can */
 } rr_attached_t;
 
 /* A credential that a proxy names, or any target credential. */

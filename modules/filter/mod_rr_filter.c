@@ -66,23 +66,6 @@ static void *merge_dir(apr_pool_t *p, void *base, void *add)
 
 /* ---- files ---- */
 
-/* The path of the Location that a directive stands in; "" in any other section. */
-static const char *mount_of(const cmd_parms *cmd)
-{
-    const ap_directive_t *section;
-    const char *args, *path;
-
-    for (section = cmd->directive->parent; section; section = section->parent) {
-        if (!strcasecmp(section->directive, "<Location")) {
-            args = section->args;
-            path = ap_getword_conf(cmd->pool, &args);
-            path = apr_pstrmemdup(cmd->pool, path, strcspn(path, ">"));
-            return *path == '/' && !strpbrk(path, "*?[") ? path : "";
-        }
-    }
-    return "";
-}
-
 static const char *set_file(cmd_parms *cmd, void *conf, const char *name)
 {
     filter_dir_t *dir = conf;
@@ -96,7 +79,10 @@ static const char *set_file(cmd_parms *cmd, void *conf, const char *name)
     if (!file->path) {
         return apr_psprintf(cmd->pool, "RRFilters %s: not a valid path", name);
     }
-    file->mount = mount_of(cmd);
+    file->mount = rr_glue_location(cmd);
+    if (!file->mount) {
+        file->mount = "";
+    }
     dir->file = file;
     apr_pool_userdata_get(&files, FILES_KEY, cmd->pool);
     if (!files) {
@@ -155,13 +141,17 @@ static int check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, 
 
 /* ---- requests ---- */
 
-/* The owner's filters that apply become the next stage. */
+/* The owner's filters (NULL: none) that apply become the next stage. */
 static void add_stage(request_rec *r, apr_array_header_t *stages, const char *owner, const rr_filters_t *filters,
                       const rr_filter_facts_t *facts, rr_matcher_t *matcher)
 {
-    unsigned char *active = apr_palloc(r->pool, rr_filters_count(filters) + 1);
+    unsigned char *active;
     filter_stage_t *stage;
 
+    if (!filters) {
+        return;
+    }
+    active = apr_palloc(r->pool, rr_filters_count(filters) + 1);
     if (rr_filters_judge(filters, facts, matcher, active, r->pool)) {
         stage = apr_array_push(stages);
         stage->owner = owner;
@@ -185,19 +175,62 @@ static void clean_request(request_rec *r)
     }
 }
 
+/* What a caller proved of the proxy's credentials. */
+static int proves(const rr_principal_t *who, const rr_party_t *party)
+{
+    int i;
+
+    for (i = 0; who && i < who->count; i++) {
+        if (who->identities[i]->credential_id && !strcmp(who->identities[i]->credential_id, party->id)) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* The four stages in their order (design: target credential, target, proxy credential, proxy or Location). */
+static void gather_stages(request_rec *r, apr_array_header_t *stages, const filter_file_t *file)
+{
+    const rr_route_t *route = core->route_get(r);
+    const rr_proxy_t *proxy = route ? route->proxy : NULL;
+    rr_matcher_t *matcher = rr_matcher_make(r->pool);
+    const rr_filter_facts_t *facts;
+    int i;
+
+    if (proxy) {
+        facts = filter_facts(r, core, rr_glue_mount(r, route));
+        if (proxy->target_credential) {
+            add_stage(r, stages, "target credential", proxy->target_credential->attached.filters, facts, matcher);
+        }
+        if (proxy->target) {
+            add_stage(r, stages, "target", proxy->target->attached.filters, facts, matcher);
+        }
+        for (i = 0; i < proxy->credentials->nelts; i++) {
+            const rr_party_t *party = APR_ARRAY_IDX(proxy->credentials, i, const rr_party_t *);
+
+            if (party && proves(core->principal_get(r), party)) {
+                add_stage(r, stages, "proxy credential", party->attached.filters, facts, matcher);
+            }
+        }
+        add_stage(r, stages, "proxy", proxy->attached.filters, facts, matcher);
+    }
+    if (file) {
+        add_stage(r, stages, "location", file->filters, filter_facts(r, core, file->mount), matcher);
+    }
+}
+
 static void insert_filter(request_rec *r)
 {
     const filter_dir_t *conf = ap_get_module_config(r->per_dir_config, &rr_filter_module);
     apr_array_header_t *stages;
 
-    if (!conf->file) {
+    if (!conf->file && !core->proxy_get(r)) {
         return;
     }
     /* What one caller gets, another may not: nothing of it is for a cache that many share. */
     apr_table_setn(r->subprocess_env, "no-cache", "1");
     stages = apr_array_make(r->pool, 4, sizeof(filter_stage_t));
-    add_stage(r, stages, "location", conf->file->filters, filter_facts(r, core, conf->file->mount),
-              rr_matcher_make(r->pool));
+    gather_stages(r, stages, conf->file);
     if (stages->nelts) {
         clean_request(r);
         filter_body_insert(r, stages, rr_conf_number(conf, &fields[F_BUFFER]), core);

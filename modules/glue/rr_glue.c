@@ -5,6 +5,7 @@
 #include "rr_glue.h"
 
 #include <http_core.h>
+#include <httpd.h>
 
 #include <apr_strings.h>
 
@@ -29,4 +30,35 @@ int rr_core_bind(const rr_core_t **pcore, server_rec *s, const char *module_name
     }
     *pcore = get();
     return OK;
+}
+
+const char *rr_glue_location(const cmd_parms *cmd)
+{
+    const ap_directive_t *section;
+    const char *args, *path;
+
+    for (section = cmd->directive->parent; section; section = section->parent) {
+        if (!ap_cstr_casecmp(section->directive, "<Location")) {
+            args = section->args;
+            path = ap_getword_conf(cmd->pool, &args);
+            path = apr_pstrmemdup(cmd->pool, path, strcspn(path, ">"));
+            return *path == '/' && !strpbrk(path, "*?[") ? path : NULL;
+        }
+    }
+    return NULL;
+}
+
+const char *rr_glue_mount(request_rec *r, const rr_route_t *route)
+{
+    apr_size_t len = strlen(route->mount), segment;
+
+    while (len && route->mount[len - 1] == '/') {
+        len--;
+    }
+    if (!route->gateway || strlen(r->uri) <= len) {
+        return route->mount;
+    }
+    segment = 1 + strcspn(r->uri + len + 1, "/");
+    return apr_pstrcat(r->pool, apr_pstrmemdup(r->pool, route->mount, len),
+                       apr_pstrmemdup(r->pool, r->uri + len, segment), NULL);
 }

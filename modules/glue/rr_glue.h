@@ -28,6 +28,16 @@ const char *rr_glue_set(cmd_parms *cmd, void *conf, const char *text);
  */
 int rr_core_bind(const rr_core_t **pcore, server_rec *s, const char *module_name);
 
+/** The path of the <Location "/path"> that cmd stands in, also within <If> or <Limit>; NULL: none, or one with a wildcard. */
+const char *rr_glue_location(const cmd_parms *cmd);
+
+/**
+ * The path that route's target stands under: the Location's and, behind a gateway, the segment that names the proxy.
+ *
+ * Ownership: in r->pool.
+ */
+const char *rr_glue_mount(request_rec *r, const rr_route_t *route);
+
 /* ---- requirements: "PATH REGEX" over a JSON object ---- */
 
 typedef struct rr_path_regex_t rr_path_regex_t;

@@ -20,10 +20,10 @@ struct rr_compiled_t {
     rr_attached_t attached;
 };
 
-static int digest_rows(unsigned char digest[DIGEST_LEN], const apr_array_header_t *rows)
+static int digest_list(EVP_MD_CTX *context, const apr_array_header_t *rows)
 {
-    EVP_MD_CTX *context = EVP_MD_CTX_new();
-    int good = context && EVP_DigestInit_ex(context, EVP_sha256(), NULL), i;
+    apr_uint64_t count = (apr_uint64_t)rows->nelts;
+    int good = EVP_DigestUpdate(context, &count, sizeof(count)), i;
 
     for (i = 0; good && i < rows->nelts; i++) {
         const rr_compiled_row_t *row = &APR_ARRAY_IDX(rows, i, rr_compiled_row_t);
@@ -32,18 +32,32 @@ static int digest_rows(unsigned char digest[DIGEST_LEN], const apr_array_header_
         good = EVP_DigestUpdate(context, lengths, sizeof(lengths)) && EVP_DigestUpdate(context, row->id, lengths[0])
                && EVP_DigestUpdate(context, row->body, lengths[1]);
     }
-    good = good && EVP_DigestFinal_ex(context, digest, NULL);
+    return good;
+}
+
+static int digest_rows(unsigned char digest[DIGEST_LEN], const rr_compiled_rows_t *rows)
+{
+    EVP_MD_CTX *context = EVP_MD_CTX_new();
+    int good = context && EVP_DigestInit_ex(context, EVP_sha256(), NULL) && digest_list(context, rows->rules)
+               && digest_list(context, rows->filters) && EVP_DigestFinal_ex(context, digest, NULL);
+
     EVP_MD_CTX_free(context);
     return good;
 }
 
-/* A row that does not parse closes its owner: what it would have denied is not known. */
-static void compile(rr_compiled_t *compiled, const apr_array_header_t *rows, apr_pool_t *ptemp)
+/* A row that does not parse closes its owner: what it would have taken away is not known. */
+static void close_by(rr_compiled_t *compiled, const char *what, const char *id, const rr_err_t *err)
+{
+    compiled->attached.closed = apr_psprintf(compiled->pool, "its %s %s cannot be understood: %s", what, id,
+                                             rr_err_text(err));
+}
+
+static void compile_rules(rr_compiled_t *compiled, const apr_array_header_t *rows, apr_pool_t *ptemp)
 {
     const rr_rule_t **rules = apr_pcalloc(compiled->pool, sizeof(*rules) * (apr_size_t)(rows->nelts + 1));
     int i;
 
-    for (i = 0; i < rows->nelts && !compiled->attached.closed; i++) {
+    for (i = 0; i < rows->nelts; i++) {
         const rr_compiled_row_t *row = &APR_ARRAY_IDX(rows, i, rr_compiled_row_t);
         const rr_json_t *json;
         rr_err_t err = RR_ERR_INIT;
@@ -51,16 +65,46 @@ static void compile(rr_compiled_t *compiled, const apr_array_header_t *rows, apr
         if (rr_json_parse_object(&json, row->body, strlen(row->body), ptemp, &err) != APR_SUCCESS
             || rr_rule_parse(&rules[i], json, apr_pstrdup(compiled->pool, row->id), "", compiled->pool, &err)
                    != APR_SUCCESS) {
-            compiled->attached.closed = apr_psprintf(compiled->pool, "its rule %s cannot be understood: %s", row->id,
-                                                     rr_err_text(&err));
+            close_by(compiled, "rule", row->id, &err);
+            return;
         }
     }
-    if (!compiled->attached.closed && rows->nelts) {
+    if (rows->nelts) {
         compiled->attached.rules = rr_ruleset_make(rules, rows->nelts, compiled->pool);
     }
 }
 
-rr_compiled_t *rr_compiled_make(rr_compiled_t *before, const apr_array_header_t *rows, apr_pool_t *ptemp)
+/* The text of a filter that names itself by its row's id. */
+static const char *with_id(const rr_compiled_row_t *row, apr_pool_t *p)
+{
+    const char *body = row->body + strspn(row->body, " \t\r\n"), *rest;
+
+    if (*body != '{') {
+        return body; /* and is refused as what it is */
+    }
+    rest = body + 1 + strspn(body + 1, " \t\r\n");
+    return apr_pstrcat(p, "{\"id\":", rr_json_quote(p, row->id, RR_MAX_NAME), *rest == '}' ? "" : ",", body + 1, NULL);
+}
+
+static void compile_filters(rr_compiled_t *compiled, const apr_array_header_t *rows, apr_pool_t *ptemp)
+{
+    apr_array_header_t *texts = apr_array_make(ptemp, rows->nelts + 1, sizeof(const char *));
+    rr_err_t err = RR_ERR_INIT;
+    const char *text;
+    int i;
+
+    for (i = 0; i < rows->nelts; i++) {
+        APR_ARRAY_PUSH(texts, const char *) = with_id(&APR_ARRAY_IDX(rows, i, rr_compiled_row_t), ptemp);
+    }
+    if (rows->nelts) {
+        text = apr_pstrcat(ptemp, "[", apr_array_pstrcat(ptemp, texts, ','), "]", NULL);
+        if (rr_filters_read(&compiled->attached.filters, text, strlen(text), compiled->pool, &err) != APR_SUCCESS) {
+            close_by(compiled, "filters:", err.where, &err);
+        }
+    }
+}
+
+rr_compiled_t *rr_compiled_make(rr_compiled_t *before, const rr_compiled_rows_t *rows, apr_pool_t *ptemp)
 {
     unsigned char digest[DIGEST_LEN];
     apr_allocator_t *allocator;
@@ -87,7 +131,10 @@ rr_compiled_t *rr_compiled_make(rr_compiled_t *before, const apr_array_header_t 
     compiled->pool = pool;
     compiled->uses = 1;
     memcpy(compiled->digest, digest, sizeof(digest));
-    compile(compiled, rows, ptemp);
+    compile_rules(compiled, rows->rules, ptemp);
+    if (!compiled->attached.closed) {
+        compile_filters(compiled, rows->filters, ptemp);
+    }
     return compiled;
 }
 

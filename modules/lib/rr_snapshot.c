@@ -28,7 +28,7 @@ typedef struct {
     rr_store_t *store;
     const rr_keyring_t *ring;
     apr_pool_t *p, *ptemp;
-    apr_hash_t *rules; /* by id of the owner: array of rr_compiled_row_t, in scratch */
+    apr_hash_t *attached; /* by id of the owner: rr_compiled_rows_t, in scratch */
     rr_err_t *err;
 } reading_t;
 
@@ -162,22 +162,34 @@ static void read_proxy_credential(reading_t *reading, rr_sql_row_t row)
 }
 
 /* id, proxy, credential, target, body; exactly one of the three is the owner */
-static void read_rule(reading_t *reading, rr_sql_row_t row)
+static void keep_row(reading_t *reading, rr_sql_row_t row, int is_filter)
 {
     const char *owner = row[1] ? row[1] : row[2] ? row[2] : row[3];
-    apr_array_header_t *rows = owner ? apr_hash_get(reading->rules, owner, APR_HASH_KEY_STRING) : NULL;
+    rr_compiled_rows_t *rows = owner ? apr_hash_get(reading->attached, owner, APR_HASH_KEY_STRING) : NULL;
     rr_compiled_row_t *attached;
 
     if (!owner) {
         return;
     }
     if (!rows) {
-        rows = apr_array_make(reading->ptemp, 4, sizeof(rr_compiled_row_t));
-        apr_hash_set(reading->rules, owner, APR_HASH_KEY_STRING, rows);
+        rows = apr_palloc(reading->ptemp, sizeof(*rows));
+        rows->rules = apr_array_make(reading->ptemp, 4, sizeof(rr_compiled_row_t));
+        rows->filters = apr_array_make(reading->ptemp, 1, sizeof(rr_compiled_row_t));
+        apr_hash_set(reading->attached, owner, APR_HASH_KEY_STRING, rows);
     }
-    attached = apr_array_push(rows);
+    attached = apr_array_push(is_filter ? rows->filters : rows->rules);
     attached->id = row[0];
     attached->body = row[4];
+}
+
+static void read_rule(reading_t *reading, rr_sql_row_t row)
+{
+    keep_row(reading, row, 0);
+}
+
+static void read_filter(reading_t *reading, rr_sql_row_t row)
+{
+    keep_row(reading, row, 1);
 }
 
 static apr_status_t release(void *compiled)
@@ -189,7 +201,7 @@ static apr_status_t release(void *compiled)
 /* Compiles what hangs on the owner of that id, if anything does. */
 static apr_status_t attach(rr_attached_t *attached, reading_t *reading, const char *owner)
 {
-    const apr_array_header_t *rows = apr_hash_get(reading->rules, owner, APR_HASH_KEY_STRING);
+    const rr_compiled_rows_t *rows = apr_hash_get(reading->attached, owner, APR_HASH_KEY_STRING);
     rr_compiled_t *before = reading->previous
                                 ? apr_hash_get(reading->previous->compiled, owner, APR_HASH_KEY_STRING)
                                 : NULL, *compiled;
@@ -271,6 +283,7 @@ static apr_status_t read_all(reading_t *reading)
         { RR_SQL_SNAPSHOT_PROXIES, read_proxy },
         { RR_SQL_SNAPSHOT_PROXY_CREDENTIALS, read_proxy_credential },
         { RR_SQL_SNAPSHOT_RULES, read_rule },
+        { RR_SQL_SNAPSHOT_FILTERS, read_filter },
     };
     apr_status_t rv = rr_store_revision(&reading->snapshot->revision, reading->store, reading->ptemp, reading->err);
     apr_size_t i;

@@ -173,26 +173,15 @@ typedef struct {
     const char *name;   /* "location:rule-3", for log and audit */
 } outcome_t;
 
-/* What a gateway's target gets: the path without the segment that names the proxy. */
-static const char *behind_segment(const char *path)
-{
-    const char *rest = *path ? strchr(path + 1, '/') : NULL;
-
-    return rest ? rest : "/";
-}
-
 static apr_status_t judged_path(const char **ppath, request_rec *r, const rules_dir_t *conf, rr_err_t *err)
 {
     const rr_route_t *route = core->route_get(r);
-    const char *mount = route ? route->mount : conf->mount;
+    const char *mount = route ? rr_glue_mount(r, route) : conf->mount;
     const rr_path_mode_e mode = rr_conf_int(conf, &fields[F_STRICT]) ? RR_PATH_STRICT : RR_PATH_LENIENT;
     apr_status_t rv = rr_path_judged(ppath, r->unparsed_uri ? r->unparsed_uri : r->uri, r->uri, mode, r->pool, err);
 
     if (rv == APR_SUCCESS && mount && !(*ppath = rr_path_below(*ppath, mount))) {
         rv = rr_err_set(err, RR_EINVAL, "path", "the request path is not below the Location that has the rules");
-    }
-    if (rv == APR_SUCCESS && route && route->gateway) {
-        *ppath = behind_segment(*ppath);
     }
     return rv;
 }
@@ -367,23 +356,6 @@ static void hide_secrets(request_rec *r)
 
 /* ---- configuration ---- */
 
-/* The path of the <Location> that cmd stands in, also within <If> or <Limit>; NULL: none, or one with a wildcard. */
-static const char *location_of(const cmd_parms *cmd)
-{
-    const ap_directive_t *section;
-    const char *args, *path;
-
-    for (section = cmd->directive->parent; section; section = section->parent) {
-        if (!ap_cstr_casecmp(section->directive, "<Location")) {
-            args = section->args;
-            path = ap_getword_conf(cmd->pool, &args);
-            path = apr_pstrmemdup(cmd->pool, path, strcspn(path, ">"));
-            return *path == '/' && !strpbrk(path, "*?[") ? path : NULL;
-        }
-    }
-    return NULL;
-}
-
 static const char *set_rules(cmd_parms *cmd, void *conf_, const char *file)
 {
     rules_dir_t *conf = conf_;
@@ -400,7 +372,7 @@ static const char *set_rules(cmd_parms *cmd, void *conf_, const char *file)
         return apr_psprintf(cmd->pool, "RRRules %s: %s%s%s", file, err.where, *err.where ? ": " : "",
                             rr_err_text(&err));
     }
-    conf->mount = location_of(cmd);
+    conf->mount = rr_glue_location(cmd);
     return NULL;
 }
 
