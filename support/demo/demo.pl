@@ -49,7 +49,7 @@ sub settings
 {
     my ($dir) = @_;
     my $text = eval { slurp("$dir/demo.env") } || '';
-    return { $text =~ /^(RR_[A-Z]+)='([^']*)'$/mg };
+    return { $text =~ /^(RR_[A-Z_]+)='([^']*)'$/mg };
 }
 
 sub port_of { my ($url) = @_; return ($url || '') =~ /:(\d+)/ ? $1 : undef }
@@ -121,7 +121,11 @@ sub start
                   UPSTREAM => $upstream->url });
     my $store = "sqlite3:$dir/state/rr.db";
     my $user = server_user();
-    rrctl('--store', $store, 'init', $user ? ('--owner', $user->{name}) : ()) unless -f "$dir/state/rr.db";
+    my $admin = $before->{RR_ADMIN_KEY};
+    if (!-f "$dir/state/rr.db") {
+        $admin = json_data(rrctl('--store', $store, '--json', 'init', $user ? ('--owner', $user->{name}) : ()))->{key};
+    }
+    $admin ||= new_admin_key($store);
     my $key = $before->{RR_KEY} || new_key($store);
     $httpd->file('htdocs/health.json', qq({"status":"ok"}\n));
 
@@ -130,7 +134,10 @@ sub start
     if ($before->{RR_KEY} && !works($httpd, $key)) {
         $key = new_key($store); # the old one was revoked
     }
-    my %env = (RR_URL => $httpd->url, RR_KEY => $key, RR_JWT => mint($dir, $issuer->issuer), RR_ISSUER => $issuer->issuer,
+    if (!administers($httpd, $admin)) {
+        $admin = new_admin_key($store); # as above
+    }
+    my %env = (RR_URL => $httpd->url, RR_KEY => $key, RR_ADMIN_URL => $httpd->url . '/rr-admin', RR_ADMIN_KEY => $admin, RR_JWT => mint($dir, $issuer->issuer), RR_ISSUER => $issuer->issuer,
                RR_UPSTREAM => $upstream->url, RR_STORE => $store, RR_CONF => "$dir/httpd.conf");
     write_env($dir, \%env);
     for my $credential (@env{qw(RR_KEY RR_JWT)}) {
@@ -146,6 +153,19 @@ sub works
     return $httpd->request(path => '/me', headers => { Authorization => "Bearer $credential" })->status == 200;
 }
 
+sub administers
+{
+    my ($httpd, $key) = @_;
+    return $httpd->request(path => '/rr-admin/clients', headers => { 'X-API-Key' => $key })->status == 200;
+}
+
+# The credential that init made, and gave the scope rr:admin.
+sub new_admin_key
+{
+    my ($store) = @_;
+    return json_data(rrctl('--store', $store, '--json', 'key', 'create', 'admin', '--scope', 'rr:admin'))->{key};
+}
+
 sub new_key
 {
     my ($store) = @_;
@@ -157,7 +177,7 @@ sub new_key
 sub write_env
 {
     my ($dir, $env) = @_;
-    my @names = qw(RR_URL RR_KEY RR_JWT RR_ISSUER RR_UPSTREAM RR_STORE RR_CONF);
+    my @names = qw(RR_URL RR_KEY RR_JWT RR_ISSUER RR_UPSTREAM RR_STORE RR_CONF RR_ADMIN_URL RR_ADMIN_KEY);
     spew("$dir/demo.env", join('', map { "$_='$env->{$_}'\n" } @names), 0600); # it holds credentials
 }
 
@@ -242,6 +262,8 @@ mod_rr runs at $env->{RR_URL}
   curl -i -H "X-API-Key: \$RR_KEY" -H "Authorization: Bearer \$RR_JWT" \$RR_URL/both    # 200: both at once
   curl -i -H "X-API-Key: \$RR_KEY" \$RR_URL/echo?a=b            # 200: what the backend saw
   curl -i \$RR_URL/health                                      # 200: open
+
+  curl -i -H "X-API-Key: \$RR_ADMIN_KEY" \$RR_ADMIN_URL/clients/default/credentials    # what is in the store
 
   $place/bin/rrctl --store "\$RR_STORE" key list              # then: key revoke ID; the next request is 401
   support/demo/demo.pl issuer stop|start|rotate              # keys and known tokens go on; rotate writes a new RR_JWT
