@@ -32,6 +32,7 @@
 #define RR_MAX_PROVIDERS 8           /* providers one composite asks */
 #define RR_MAX_IDENTITIES 4          /* credentials of different kinds one provider verifies in a request */
 #define RR_MAX_ISSUERS 64            /* RRJwtIssuer lines a server */
+#define RR_MAX_STORED_KEYSETS 256    /* key sets that stored credentials name, at a time and for the whole server */
 #define RR_MAX_SCOPES 256            /* scopes of one principal */
 #define RR_MAX_NAME 128              /* a client id, a credential's or an issuer's name */
 #define RR_MAX_METADATA 16384        /* a credential's metadata as JSON */

@@ -59,7 +59,8 @@ typedef struct rr_route_t {
 typedef enum {
     RR_LACK_METHOD, /* word: a provider's name; nothing of it was presented: 401 with its challenge */
     RR_LACK_SCOPE,  /* word: the scopes that would do, blank-separated: 403 insufficient_scope */
-    RR_LACK_OTHER   /* word: what else, for the client ("claim", "issuer", "name", "proxy"): 403 */
+    RR_LACK_OTHER,  /* word: what else, for the client ("claim", "issuer", "name", "proxy"): 403 */
+    RR_LACK_DOUBT   /* word: what could not be decided; with AUTHZ_GENERAL_ERROR, which no negation turns round: 403 */
 } rr_lack_e;
 
 /* Work on a connection: one statement or transaction, which it ends; p is scratch that ends with it. */
@@ -131,6 +132,9 @@ typedef struct rr_core_t {
 
     /* The master keys of r's store. RR_EUNAVAIL, RR_EDENIED, RR_EINVAL (already logged). */
     apr_status_t (*store_keyring)(const rr_keyring_t **pring, request_rec *r, rr_err_t *err);
+
+    /* Whether s has a store; from check_config on. */
+    int (*has_store)(const server_rec *s);
 } rr_core_t;
 
 APR_DECLARE_OPTIONAL_FN(const rr_core_t *, rr_core_get, (void));

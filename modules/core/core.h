@@ -85,6 +85,7 @@ typedef struct core_request_t {
     const char *lack_scopes;  /* what requirements found lacking, see rr_lack_e; NULL: nothing */
     const char *lack_other;
     const char *lack_methods;
+    const char *lack_doubt;
     apr_table_t *audit;       /* members other modules added; NULL: none */
     apr_table_t *taken;       /* root request: headers as sent before a credential was taken out; NULL: none */
     const char *taken_args;   /* root request: query as sent before a credential was cut out; NULL: not cut */

@@ -21,6 +21,7 @@ void core_lack(request_rec *r, rr_lack_e what, const char *word)
     core_request_t *own = core_request(r);
     const char **place = what == RR_LACK_METHOD  ? &own->lack_methods
                          : what == RR_LACK_SCOPE ? &own->lack_scopes
+                         : what == RR_LACK_DOUBT ? &own->lack_doubt
                                                  : &own->lack_other;
 
     *place = *place ? apr_pstrcat(r->pool, *place, " ", word, NULL) : word;
@@ -98,10 +99,14 @@ int core_check_authz(request_rec *r)
     if (status != OK) {
         return status;
     }
-    own->lack_scopes = own->lack_other = own->lack_methods = NULL;
+    own->lack_scopes = own->lack_other = own->lack_methods = own->lack_doubt = NULL;
     own->judging = 1;
     status = ap_run_auth_checker(r);
     own->judging = 0;
+    if (own->lack_doubt && status == HTTP_INTERNAL_SERVER_ERROR) { /* mod_authz_core's word for AUTHZ_GENERAL_ERROR */
+        return core_refuse(r, HTTP_FORBIDDEN,
+                           apr_pstrcat(r->pool, "It could not be decided whether this is allowed: ", own->lack_doubt, NULL));
+    }
     return status == HTTP_UNAUTHORIZED ? refuse_lacking(r) : status;
 }
 
@@ -161,13 +166,19 @@ static authz_status check_data(request_rec *r, const char *line, const void *par
     if (!who) {
         return AUTHZ_DENIED_NO_USER;
     }
-    if (rr_glue_path_regex_matches(r->pool, parsed, who->data)) {
+    switch (rr_glue_path_regex_match(r, parsed, who->data)) {
+    case RR_MATCH_YES:
         return AUTHZ_GRANTED;
+    case RR_MATCH_NO:
+        if (!rr_glue_path_regex_is_negated(parsed)) {
+            core_lack(r, RR_LACK_OTHER, "data");
+        }
+        return AUTHZ_DENIED;
+    case RR_MATCH_DOUBT:
+        break;
     }
-    if (!rr_glue_path_regex_is_negated(parsed)) {
-        core_lack(r, RR_LACK_OTHER, "data");
-    }
-    return AUTHZ_DENIED;
+    core_lack(r, RR_LACK_DOUBT, "data");
+    return AUTHZ_GENERAL_ERROR; /* unlike a denial, this holds in Require not and <RequireNone> */
 }
 
 static const authz_provider scope_provider = { check_scope, parse_scope };

@@ -104,6 +104,11 @@ static core_store_conf_t *server_conf(const server_rec *s)
     return server->store;
 }
 
+int core_store_is_configured(const server_rec *s)
+{
+    return server_conf(s) != NULL;
+}
+
 /* ---- startup ---- */
 
 /* Whether the store could be used now, in words: why_no_key is why there is no conf->ring. */

@@ -15,6 +15,9 @@ const char *core_store_set_master_key(cmd_parms *cmd, void *dummy, const char *s
 const char *core_store_set_max_age(cmd_parms *cmd, void *dummy, const char *time);
 struct core_store_conf_t *core_store_merge(apr_pool_t *p, struct core_store_conf_t *base, struct core_store_conf_t *add);
 
+/** Whether s has a store, of its own or the main server's. */
+int core_store_is_configured(const server_rec *s);
+
 /** Refuses what cannot work; a store that is not there yet is only warned of. */
 int core_store_check_config(apr_pool_t *pconf, server_rec *s);
 

@@ -138,6 +138,7 @@ static const rr_core_t core = {
     .demand = core_demand,
     .store_run = store_run,
     .store_keyring = core_store_keyring,
+    .has_store = core_store_is_configured,
 };
 
 static const rr_core_t *rr_core_get(void)

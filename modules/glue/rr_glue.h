@@ -8,6 +8,7 @@
 
 #include "rr_conf.h"
 #include "rr_log.h"
+#include "rr_pattern.h"
 #include "rr_principal.h"
 
 #include <http_config.h>
@@ -49,8 +50,11 @@ const char *rr_glue_path_regex_parse(cmd_parms *cmd, const char *line, const voi
 int rr_glue_is_negated(const cmd_parms *cmd);
 int rr_glue_path_regex_is_negated(const rr_path_regex_t *wanted);
 
-/** True if the value at PATH matches: a scalar itself, an array by any of its elements, a scope string by any word. */
-int rr_glue_path_regex_matches(apr_pool_t *p, const rr_path_regex_t *wanted, const rr_json_t *object);
+/**
+ * Whether the value at PATH matches: a scalar itself, an array by any of its elements, a scope string by any word,
+ * of which the first that matches or is in doubt decides. A doubt is logged, and to be refused where it is negated too.
+ */
+rr_match_e rr_glue_path_regex_match(request_rec *r, const rr_path_regex_t *wanted, const rr_json_t *object);
 
 /** The words of a Require line, at least one; a sentence on error. */
 const char *rr_glue_words_parse(cmd_parms *cmd, const char *line, const void **pparsed);

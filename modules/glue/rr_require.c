@@ -53,38 +53,40 @@ const char *rr_glue_path_regex_parse(cmd_parms *cmd, const char *line, const voi
     return NULL;
 }
 
-static int scalar_matches(apr_pool_t *p, const rr_path_regex_t *wanted, const rr_json_t *value)
+static rr_match_e text_matches(request_rec *r, const rr_path_regex_t *wanted, const char *text)
 {
-    const char *text = rr_json_scalar(p, value);
+    int rc = text ? ap_regexec(wanted->regex, text, 0, NULL, 0) : AP_REG_NOMATCH;
 
-    return text && !ap_regexec(wanted->regex, text, 0, NULL, 0);
+    if (rc && rc != AP_REG_NOMATCH) {
+        RR_LOG_R(APLOG_ERR, 0, r, 10002, "the regular expression that is required of %s cannot be decided (a limit of PCRE, "
+                 "or text that is not UTF-8): refused", wanted->path);
+        return RR_MATCH_DOUBT;
+    }
+    return rc ? RR_MATCH_NO : RR_MATCH_YES;
 }
 
-int rr_glue_path_regex_matches(apr_pool_t *p, const rr_path_regex_t *wanted, const rr_json_t *object)
+rr_match_e rr_glue_path_regex_match(request_rec *r, const rr_path_regex_t *wanted, const rr_json_t *object)
 {
     const rr_json_t *value = rr_json_at(object, wanted->path);
+    rr_match_e match = RR_MATCH_NO;
     apr_size_t i;
 
     if (rr_json_kind(value) == RR_JSON_ARRAY) {
-        for (i = 0; i < rr_json_size(value); i++) {
-            if (scalar_matches(p, wanted, rr_json_element(value, i))) {
-                return 1;
-            }
+        for (i = 0; i < rr_json_size(value) && match == RR_MATCH_NO; i++) {
+            match = text_matches(r, wanted, rr_json_scalar(r->pool, rr_json_element(value, i)));
         }
-        return 0;
+        return match;
     }
     if (wanted->is_scope && rr_json_kind(value) == RR_JSON_STRING) {
-        const apr_array_header_t *words = rr_json_words(p, value);
+        const apr_array_header_t *words = rr_json_words(r->pool, value);
         int k;
 
-        for (k = 0; k < words->nelts; k++) {
-            if (!ap_regexec(wanted->regex, APR_ARRAY_IDX(words, k, const char *), 0, NULL, 0)) {
-                return 1;
-            }
+        for (k = 0; k < words->nelts && match == RR_MATCH_NO; k++) {
+            match = text_matches(r, wanted, APR_ARRAY_IDX(words, k, const char *));
         }
-        return 0;
+        return match;
     }
-    return scalar_matches(p, wanted, value);
+    return text_matches(r, wanted, rr_json_scalar(r->pool, value));
 }
 
 const char *rr_glue_words_parse(cmd_parms *cmd, const char *line, const void **pparsed)

@@ -11,12 +11,13 @@
 #include <http_config.h>
 
 #define JWT_METHOD "jwt"
+#define JWT_MUTEX "rr-jwks" /* for the Mutex directive: who has a place among the store's key sets */
 
 extern module AP_MODULE_DECLARE_DATA rr_jwt_module;
 
 typedef struct jwt_keyset_t jwt_keyset_t; /* a key set that is fetched; one for all children */
 
-/* One RRJwtIssuer line. Constant once check_config has completed it. */
+/* One RRJwtIssuer line, constant once check_config has completed it; or what a stored credential says, for one request. */
 typedef struct jwt_issuer_t {
     const char *name;
     const char *place;         /* FILE:LINE, for messages */
@@ -28,7 +29,8 @@ typedef struct jwt_issuer_t {
     rr_claims_policy_t policy; /* policy.issuer is the iss */
     int any_audience;          /* the operator wrote audience=any */
     const rr_jwks_t *fixed;    /* keys of a file; NULL: keyset has them */
-    jwt_keyset_t *keyset;      /* NULL: fixed has them */
+    jwt_keyset_t *keyset;      /* NULL: fixed has them, or party names them */
+    const rr_party_t *party;   /* the stored credential that this is of; NULL: an RRJwtIssuer line */
 } jwt_issuer_t;
 
 /* Settings of a server; those of the table count on the main server only. */
@@ -59,13 +61,14 @@ const jwt_issuer_t *jwt_issuer_find(const jwt_server_t *conf, const char *text, 
  */
 apr_status_t jwt_issuers_check(jwt_server_t *conf, apr_pool_t *pconf, apr_pool_t *ptemp, rr_err_t *err);
 
-/* ---- jwt_keyset.c ---- */
+/* ---- jwt_keyset.c, jwt_keyset_watch.c ---- */
 
 typedef struct jwt_keyset_settings_t {
     apr_interval_time_t interval;  /* between forced fetches of one set */
     apr_interval_time_t max_stale; /* age past which a set is not used */
     const char *ca_file;           /* NULL: the system's */
     const char *state_dir;         /* where sets are kept */
+    int stored;                    /* there is a store, whose credentials may name sets */
 } jwt_keyset_settings_t;
 
 /** Forgets all key sets: configuration is read anew. */
@@ -87,6 +90,19 @@ int jwt_keysets_open(const jwt_keyset_settings_t *settings, apr_pool_t *pconf, a
  * Errors:  as rr_jws_verify; RR_EUNAVAIL: there is no usable set.
  */
 apr_status_t jwt_keyset_verify(jwt_keyset_t *keyset, const rr_jws_t *jws, unsigned int algs, rr_err_t *err);
+
+/** In each child, before it has threads. */
+void jwt_keysets_start_child(apr_pool_t *pchild, server_rec *s);
+
+/* ---- jwt_stored_keyset.c ---- */
+
+/**
+ * As jwt_keyset_verify, with the key set that a stored credential names.
+ *
+ * Errors: also RR_EUNAVAIL: the server has no room for another set (already logged).
+ */
+apr_status_t jwt_stored_keyset_verify(const char *issuer, const char *jwks_url, const rr_jws_t *jws, unsigned int algs,
+                                      rr_err_t *err);
 
 /* ---- jwt_download.c: a key set as it was fetched, and the file that keeps it ---- */
 
@@ -125,6 +141,33 @@ apr_status_t jwt_state_write(const jwt_download_t *download, const char *path, c
 /** A whole regular file of at most max bytes, NUL-terminated. */
 apr_status_t jwt_file_read(char **ptext, apr_size_t *plen, const char *path, apr_size_t max, apr_pool_t *p,
                            rr_err_t *err);
+
+/* ---- jwt_stored.c: jwtVerify credentials of a stored proxy ---- */
+
+#define JWT_STORED_MAX_ISSUER 2048 /* bytes of a stored issuer or jwksUri: what the management API takes */
+
+/** The header of its own that the credential is read from; NULL: it has none, or is no jwtVerify credential. */
+const char *jwt_stored_header(const rr_party_t *party);
+
+/**
+ * The places that are read for a route: those configured, and the headers of proxy's credentials.
+ *
+ * Ownership: configured itself where proxy (may be NULL) adds nothing; else in p.
+ */
+const apr_array_header_t *jwt_stored_sources(apr_pool_t *p, const apr_array_header_t *configured,
+                                             const rr_proxy_t *proxy);
+
+/** Whether party is a jwtVerify credential for tokens of that iss. */
+int jwt_stored_is_for(const rr_party_t *party, const char *iss);
+
+/**
+ * What a credential for which jwt_stored_is_for holds says, as an issuer. Its name is set even on error.
+ *
+ * Ownership: *pissuer lives in p and borrows party.
+ * Errors:    RR_EREVOKED (inactive), RR_EEXPIRED, RR_EUNAVAIL (closed: err says why).
+ */
+apr_status_t jwt_stored_issuer(const jwt_issuer_t **pissuer, const rr_party_t *party, apr_time_t now, apr_pool_t *p,
+                               rr_err_t *err);
 
 /* ---- jwt_token.c ---- */
 

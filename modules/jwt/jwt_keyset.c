@@ -17,22 +17,17 @@
  *
  * Result:  a token is refused only by a set that the issuer published; an
  *          issuer that cannot be reached is no reason while a set is known.
- * Threads: all functions from jwt_keysets_open on are for any thread. keyset->lock
- *          guards current, its counts and reload_after; no I/O under it.
+ * Threads: any, once jwt_keysets_open has run. keyset->lock guards current, its
+ *          counts and reload_after; no I/O under it.
  */
-#include "jwt.h"
+#include "jwt_keyset.h"
 
 #include "rr_fetch.h"
 #include "rr_secret.h"
 
-#include <ap_mpm.h>
-#include <mod_watchdog.h>
-
-#include <apr_shm.h>
 #include <apr_strings.h>
 #include <apr_thread_mutex.h>
 
-#include <stdatomic.h>
 #include <string.h>
 
 APLOG_USE_MODULE(rr_jwt);
@@ -47,85 +42,32 @@ APLOG_USE_MODULE(rr_jwt);
 #define DEFAULT_LIFETIME apr_time_from_sec(900) /* where the issuer says no max-age */
 #define LEAST_LIFETIME apr_time_from_sec(60)
 #define MOST_LIFETIME apr_time_from_sec(3600)
-#define TICK apr_time_from_sec(1)
-
-_Static_assert(ATOMIC_LONG_LOCK_FREE == 2 && ATOMIC_INT_LOCK_FREE == 2,
-               "atomics in shared memory must not use a lock of the process");
-
-typedef _Atomic apr_int64_t shared_time_t;
-typedef _Atomic apr_uint32_t shared_count_t;
-
-/* What the children share of one set. Zeroed at start. Times are absolute, 0: none. */
-typedef struct slot_t {
-    shared_count_t generation; /* sets published; 0: none yet */
-    shared_time_t claim;       /* when the claim of whoever fetches now lapses */
-    shared_time_t fetched;     /* of the published set */
-    shared_time_t refresh;     /* when the watchdog should fetch */
-    shared_time_t retry;       /* after a failure: not before */
-    shared_time_t next_forced; /* for unknown kids: not before */
-    shared_count_t failures;   /* in a row */
-    shared_count_t alarm;      /* alarm_e already logged */
-    shared_count_t unsaved;    /* the file could not be written */
-} slot_t;
-
-typedef enum { ALARM_NONE = 0, ALARM_OLD, ALARM_GONE } alarm_e;
 
 /* One set, parsed. Immutable but for refs. */
-typedef struct set_t {
+struct set_t {
     apr_pool_t *pool; /* the set's own, without parent */
     const rr_jwks_t *keys;
     const char *jwks_url;
     apr_time_t discovered, fetched;
     apr_uint32_t generation;
     int refs; /* under the keyset's lock; being current counts as one */
-} set_t;
-
-struct jwt_keyset_t {
-    const char *issuer, *jwks_url, *path;
-    slot_t *slot;
-    apr_thread_mutex_t *lock; /* made before the fork, unlocked: each child has its own */
-    set_t *current;           /* this child's */
-    apr_time_t reload_after;  /* the file could not be read: not again before */
 };
 
 /* Why a fetch is wanted. */
 typedef enum { WANT_REFRESH, WANT_ANY, WANT_KID } want_e;
 
-/* Written by check_config and post_config only. */
-static struct {
-    apr_array_header_t *sets; /* jwt_keyset_t * */
-    jwt_keyset_settings_t settings;
-    server_rec *server;
-} all;
+/*
+ * Requests of this child that fetch or await a key set. A slow issuer holds each
+ * for seconds, and unsigned tokens are all it takes to make many of them: at
+ * most half of the child's threads may be so held, the others go on serving
+ * those who need no fetch.
+ */
+static _Atomic int flying;
+static int most_flying = 1; /* written by jwt_keyset_limit only */
 
-void jwt_keysets_reset(apr_pool_t *pconf)
+apr_time_t jwt_keyset_claim_end(void)
 {
-    memset(&all, 0, sizeof(all));
-    all.sets = apr_array_make(pconf, 4, sizeof(jwt_keyset_t *));
-}
-
-jwt_keyset_t *jwt_keyset_add(const char *issuer, const char *jwks_url, apr_pool_t *pconf)
-{
-    jwt_keyset_t *keyset;
-    int i;
-
-    for (i = 0; i < all.sets->nelts; i++) {
-        keyset = APR_ARRAY_IDX(all.sets, i, jwt_keyset_t *);
-        if (strcmp(keyset->issuer, issuer) == 0 && !keyset->jwks_url == !jwks_url
-            && (!jwks_url || strcmp(keyset->jwks_url, jwks_url) == 0)) {
-            return keyset;
-        }
-    }
-    keyset = apr_pcalloc(pconf, sizeof(*keyset));
-    keyset->issuer = issuer;
-    keyset->jwks_url = jwks_url;
-    APR_ARRAY_PUSH(all.sets, jwt_keyset_t *) = keyset;
-    return keyset;
-}
-
-int jwt_keysets_count(void)
-{
-    return all.sets->nelts;
+    return apr_time_now() + CLAIM_LIFETIME;
 }
 
 /* ---- one child's copy ---- */
@@ -242,14 +184,14 @@ static set_t *set_acquire(jwt_keyset_t *keyset)
     apr_thread_mutex_lock(keyset->lock);
     keyset->reload_after = now + RELOAD_BACKOFF;
     apr_thread_mutex_unlock(keyset->lock);
-    RR_LOG_S(APLOG_ERR, 0, all.server, 10325, "key set of %s: a new set was fetched, and cannot be read here: %s",
+    RR_LOG_S(APLOG_ERR, 0, jwt_keysets.server, 10325, "key set of %s: a new set was fetched, and cannot be read here: %s",
              keyset->issuer, rr_err_text(&err));
     return set;
 }
 
 static int set_is_usable(const set_t *set)
 {
-    return set && apr_time_now() - set->fetched < all.settings.max_stale;
+    return set && apr_time_now() - set->fetched < jwt_keysets.settings.max_stale;
 }
 
 /* ---- fetching ---- */
@@ -260,7 +202,7 @@ static apr_interval_time_t lifetime_of(apr_interval_time_t max_age)
 
     lifetime = lifetime < LEAST_LIFETIME ? LEAST_LIFETIME : lifetime;
     lifetime = lifetime > MOST_LIFETIME ? MOST_LIFETIME : lifetime;
-    return lifetime < all.settings.max_stale ? lifetime : all.settings.max_stale;
+    return lifetime < jwt_keysets.settings.max_stale ? lifetime : jwt_keysets.settings.max_stale;
 }
 
 /* Between 75 and 80 percent of the lifetime, so that servers that started together do not fetch together. */
@@ -282,7 +224,7 @@ static void note_success(jwt_keyset_t *keyset, const jwt_download_t *download)
     atomic_store(&slot->retry, 0);
     atomic_fetch_add(&slot->generation, 1);
     if (atomic_exchange(&slot->failures, 0) || atomic_load(&slot->alarm)) {
-        RR_LOG_S(APLOG_NOTICE, 0, all.server, 10322, "key set of %s: fetched again from %s", keyset->issuer,
+        RR_LOG_S(APLOG_NOTICE, 0, jwt_keysets.server, 10322, "key set of %s: fetched again from %s", keyset->issuer,
                  download->jwks_url);
     }
     atomic_store(&slot->alarm, ALARM_NONE);
@@ -294,18 +236,18 @@ static void note_failure(jwt_keyset_t *keyset, const rr_err_t *err)
     apr_uint32_t failures = atomic_fetch_add(&slot->failures, 1);
     apr_interval_time_t wait = FIRST_BACKOFF << (failures < 16 ? failures : 16);
     apr_time_t now = apr_time_now();
-    apr_time_t left = atomic_load(&slot->fetched) + all.settings.max_stale - now;
+    apr_time_t left = atomic_load(&slot->fetched) + jwt_keysets.settings.max_stale - now;
 
-    atomic_store(&slot->retry, now + (wait < all.settings.interval ? wait : all.settings.interval));
+    atomic_store(&slot->retry, now + (wait < jwt_keysets.settings.interval ? wait : jwt_keysets.settings.interval));
     if (failures) {
         return;
     }
     if (atomic_load(&slot->generation) && left > 0) {
-        RR_LOG_S(APLOG_WARNING, 0, all.server, 10320, "key set of %s: cannot be refreshed, the known keys are used for "
+        RR_LOG_S(APLOG_WARNING, 0, jwt_keysets.server, 10320, "key set of %s: cannot be refreshed, the known keys are used for "
                  "another %" APR_TIME_T_FMT " s: %s", keyset->issuer, apr_time_sec(left), rr_err_text(err));
     }
     else {
-        RR_LOG_S(APLOG_ERR, 0, all.server, 10321, "key set of %s: cannot be fetched, its tokens get 503: %s",
+        RR_LOG_S(APLOG_ERR, 0, jwt_keysets.server, 10321, "key set of %s: cannot be fetched, its tokens get 503: %s",
                  keyset->issuer, rr_err_text(err));
     }
 }
@@ -319,7 +261,7 @@ static void save(jwt_keyset_t *keyset, const jwt_download_t *download, apr_pool_
         atomic_store(&keyset->slot->unsaved, 0);
     }
     else if (!atomic_exchange(&keyset->slot->unsaved, 1)) {
-        RR_LOG_S(APLOG_ERR, 0, all.server, 10323, "key set of %s: fetched, but the other children cannot have it: %s",
+        RR_LOG_S(APLOG_ERR, 0, jwt_keysets.server, 10323, "key set of %s: fetched, but the other children cannot have it: %s",
                  keyset->issuer, rr_err_text(&err));
     }
 }
@@ -356,7 +298,7 @@ static void fetch(jwt_keyset_t *keyset)
         return;
     }
     url = known_url(keyset, &discovered, p);
-    if (jwt_download(&download, keyset->issuer, url, all.settings.ca_file, deadline, p, &err) != APR_SUCCESS) {
+    if (jwt_download(&download, keyset->issuer, url, jwt_keysets.settings.ca_file, deadline, p, &err) != APR_SUCCESS) {
         note_failure(keyset, &err);
         apr_pool_destroy(p);
         return;
@@ -370,7 +312,7 @@ static void fetch(jwt_keyset_t *keyset)
     save(keyset, &download, p);
     set_release(keyset, set_install(keyset, set));
     note_success(keyset, &download);
-    RR_LOG_S(APLOG_DEBUG, 0, all.server, 10328, "key set of %s: fetched from %s", keyset->issuer, download.jwks_url);
+    RR_LOG_S(APLOG_DEBUG, 0, jwt_keysets.server, 10328, "key set of %s: fetched from %s", keyset->issuer, download.jwks_url);
     apr_pool_destroy(p);
 }
 
@@ -378,12 +320,12 @@ static void fetch(jwt_keyset_t *keyset)
 static int is_due(const slot_t *slot, want_e want, apr_time_t now)
 {
     if (want == WANT_KID) {
-        return !is_ahead(atomic_load(&slot->next_forced), now, all.settings.interval);
+        return !is_ahead(atomic_load(&slot->next_forced), now, jwt_keysets.settings.interval);
     }
     if (want == WANT_REFRESH && is_ahead(atomic_load(&slot->refresh), now, MOST_LIFETIME)) {
         return 0;
     }
-    return !is_ahead(atomic_load(&slot->retry), now, all.settings.interval);
+    return !is_ahead(atomic_load(&slot->retry), now, jwt_keysets.settings.interval);
 }
 
 /* Waits until whoever fetches is done, or for most. */
@@ -398,11 +340,31 @@ static void await(const slot_t *slot, apr_uint32_t seen, apr_interval_time_t mos
     }
 }
 
+/* True if one more request of this child may be held by a flight; it then has to leave it. */
+static int join_flight(void)
+{
+    if (atomic_fetch_add(&flying, 1) < most_flying) {
+        return 1;
+    }
+    atomic_fetch_sub(&flying, 1);
+    return 0;
+}
+
+static void leave_flight(void)
+{
+    atomic_fetch_sub(&flying, 1);
+}
+
+void jwt_keyset_limit(int threads)
+{
+    most_flying = threads > 3 ? threads / 2 : 1;
+}
+
 /*
  * Sees to a newer set than generation seen: by fetching it, where that is due
- * and nobody does, else by awaiting whoever does. True if there is one.
+ * and nobody does, else by awaiting whoever does.
  */
-static int renew(jwt_keyset_t *keyset, want_e want, apr_uint32_t seen)
+static void fly(jwt_keyset_t *keyset, want_e want, apr_uint32_t seen)
 {
     slot_t *slot = keyset->slot;
     apr_time_t now = apr_time_now();
@@ -414,7 +376,7 @@ static int renew(jwt_keyset_t *keyset, want_e want, apr_uint32_t seen)
         /* Whoever held the claim a moment ago may have done what is wanted. */
         if (atomic_load(&slot->generation) == seen && is_due(slot, want, now)) {
             if (want == WANT_KID) {
-                atomic_store(&slot->next_forced, now + all.settings.interval);
+                atomic_store(&slot->next_forced, now + jwt_keysets.settings.interval);
             }
             fetch(keyset);
         }
@@ -423,7 +385,20 @@ static int renew(jwt_keyset_t *keyset, want_e want, apr_uint32_t seen)
     else if (want != WANT_REFRESH) {
         await(slot, seen, want == WANT_KID ? KNOWN_WAIT : FLIGHT_TIMEOUT);
     }
-    return atomic_load(&slot->generation) != seen;
+}
+
+/* For a request: true if there is a newer set than generation seen, at once where too many are held already. */
+static int renew(jwt_keyset_t *keyset, want_e want, apr_uint32_t seen)
+{
+    if (join_flight()) {
+        fly(keyset, want, seen);
+        leave_flight();
+    }
+    else {
+        RR_LOG_S(APLOG_DEBUG, 0, jwt_keysets.server, 10329, "key set of %s: %d requests of this process wait for key sets already, "
+                 "this one does not", keyset->issuer, most_flying);
+    }
+    return atomic_load(&keyset->slot->generation) != seen;
 }
 
 apr_status_t jwt_keyset_verify(jwt_keyset_t *keyset, const rr_jws_t *jws, unsigned int algs, rr_err_t *err)
@@ -457,51 +432,19 @@ apr_status_t jwt_keyset_verify(jwt_keyset_t *keyset, const rr_jws_t *jws, unsign
     return rv;
 }
 
-/* ---- the watchdog ---- */
-
-/* Says once that a set gets old, and once that it is past use. */
-static void check_age(const jwt_keyset_t *keyset, apr_time_t now)
+void jwt_keyset_refresh(jwt_keyset_t *keyset)
 {
-    slot_t *slot = keyset->slot;
-    apr_interval_time_t age = now - atomic_load(&slot->fetched);
-
-    if (!atomic_load(&slot->generation) || !atomic_load(&slot->failures)) {
-        return;
-    }
-    if (age >= all.settings.max_stale) {
-        if (atomic_exchange(&slot->alarm, ALARM_GONE) != ALARM_GONE) {
-            RR_LOG_S(APLOG_ERR, 0, all.server, 10327, "key set of %s: older than RRJwksMaxStale, its tokens get 503 "
-                     "until the issuer answers", keyset->issuer);
-        }
-    }
-    else if (age >= all.settings.max_stale / 2 && !atomic_exchange(&slot->alarm, ALARM_OLD)) {
-        RR_LOG_S(APLOG_WARNING, 0, all.server, 10326, "key set of %s: not refreshed for %" APR_TIME_T_FMT " s, half of "
-                 "RRJwksMaxStale; its tokens get 503 when that is over", keyset->issuer, apr_time_sec(age));
-    }
+    fly(keyset, WANT_REFRESH, atomic_load(&keyset->slot->generation));
 }
 
-static apr_status_t tick(int state, void *unused, apr_pool_t *p)
+int jwt_keyset_wants_tick(const slot_t *slot)
 {
-    int i;
-
-    (void)unused, (void)p;
-    for (i = 0; state == AP_WATCHDOG_STATE_RUNNING && i < all.sets->nelts; i++) {
-        jwt_keyset_t *keyset = APR_ARRAY_IDX(all.sets, i, jwt_keyset_t *);
-        int mpm = AP_MPMQ_RUNNING;
-
-        if (ap_mpm_query(AP_MPMQ_MPM_STATE, &mpm) == APR_SUCCESS && mpm == AP_MPMQ_STOPPING) {
-            break;
-        }
-        renew(keyset, WANT_REFRESH, atomic_load(&keyset->slot->generation));
-        check_age(keyset, apr_time_now());
-    }
-    return APR_SUCCESS;
+    return atomic_load(&slot->failures) || is_due(slot, WANT_REFRESH, apr_time_now());
 }
 
-/* ---- start ---- */
+/* ---- what an earlier run kept ---- */
 
-/* Takes up the set of the last run with its age, so that a restart while the issuer is down changes nothing. */
-static void take_up(jwt_keyset_t *keyset, apr_pool_t *ptemp)
+void jwt_keyset_take_up(jwt_keyset_t *keyset, apr_pool_t *ptemp)
 {
     jwt_download_t download;
     rr_err_t err = RR_ERR_INIT;
@@ -518,7 +461,7 @@ static void take_up(jwt_keyset_t *keyset, apr_pool_t *ptemp)
         rv = set_make(&set, &download, 1, &err); /* the children parse their own: this only proves that they can */
     }
     if (rv != APR_SUCCESS) {
-        RR_LOG_S(APLOG_WARNING, 0, all.server, 10324, "key set of %s: what the last run kept is not used: %s",
+        RR_LOG_S(APLOG_WARNING, 0, jwt_keysets.server, 10324, "key set of %s: what the last run kept is not used: %s",
                  keyset->issuer, rr_err_text(&err));
         return;
     }
@@ -528,51 +471,33 @@ static void take_up(jwt_keyset_t *keyset, apr_pool_t *ptemp)
     atomic_store(&keyset->slot->generation, 1);
 }
 
-static int refuse_start(apr_status_t rv, server_rec *s, const char *text)
+apr_status_t jwt_keyset_prepare(jwt_keyset_t *keyset, const char *issuer, const char *jwks_url, slot_t *slot,
+                                apr_pool_t *p)
 {
-    RR_LOG_S(APLOG_EMERG, rv, s, 10302, "%s", text);
-    return HTTP_INTERNAL_SERVER_ERROR;
+    keyset->issuer = issuer;
+    keyset->jwks_url = jwks_url;
+    keyset->slot = slot;
+    keyset->path = jwt_state_path(p, jwt_keysets.settings.state_dir, issuer, jwks_url);
+    return apr_thread_mutex_create(&keyset->lock, APR_THREAD_MUTEX_DEFAULT, p);
 }
 
-int jwt_keysets_open(const jwt_keyset_settings_t *settings, apr_pool_t *pconf, apr_pool_t *ptemp, server_rec *s)
+void jwt_keyset_begin(jwt_keyset_t *keyset, apr_int64_t claim)
 {
-    APR_OPTIONAL_FN_TYPE(ap_watchdog_get_instance) *get = APR_RETRIEVE_OPTIONAL_FN(ap_watchdog_get_instance);
-    APR_OPTIONAL_FN_TYPE(ap_watchdog_register_callback) *on_tick =
-        APR_RETRIEVE_OPTIONAL_FN(ap_watchdog_register_callback);
-    ap_watchdog_t *watchdog;
-    rr_err_t err = RR_ERR_INIT;
-    apr_shm_t *shm;
-    apr_status_t rv;
-    int i;
+    apr_pool_t *scratch;
 
-    all.settings = *settings;
-    all.server = s;
-    if (rr_fetch_init(pconf, &err) != APR_SUCCESS
-        || jwt_state_directory(settings->state_dir, ptemp, &err) != APR_SUCCESS) {
-        return refuse_start(0, s, rr_err_text(&err));
+    if (apr_pool_create_unmanaged_ex(&scratch, NULL, NULL) == APR_SUCCESS) {
+        jwt_keyset_take_up(keyset, scratch);
+        apr_pool_destroy(scratch);
     }
-    rv = apr_shm_create(&shm, sizeof(slot_t) * (apr_size_t)all.sets->nelts, NULL, pconf);
-    if (rv != APR_SUCCESS) {
-        return refuse_start(rv, s, "the shared memory for key sets cannot be made");
+    if (!atomic_load(&keyset->slot->generation) && join_flight()) {
+        fetch(keyset);
+        leave_flight();
     }
-    memset(apr_shm_baseaddr_get(shm), 0, sizeof(slot_t) * (apr_size_t)all.sets->nelts);
-    for (i = 0; i < all.sets->nelts; i++) {
-        jwt_keyset_t *keyset = APR_ARRAY_IDX(all.sets, i, jwt_keyset_t *);
+    atomic_compare_exchange_strong(&keyset->slot->claim, &claim, 0);
+}
 
-        keyset->slot = (slot_t *)apr_shm_baseaddr_get(shm) + i;
-        keyset->path = jwt_state_path(pconf, settings->state_dir, keyset->issuer, keyset->jwks_url);
-        rv = apr_thread_mutex_create(&keyset->lock, APR_THREAD_MUTEX_DEFAULT, pconf);
-        if (rv != APR_SUCCESS) {
-            return refuse_start(rv, s, "the lock of a key set cannot be made");
-        }
-        take_up(keyset, ptemp);
-    }
-    rv = get ? get(&watchdog, "_rr_jwt_", 0, 1, pconf) : APR_ENOTIMPL;
-    if (rv == APR_SUCCESS) {
-        rv = on_tick(watchdog, TICK, all.sets, tick);
-    }
-    if (rv != APR_SUCCESS) {
-        return refuse_start(rv, s, "the watchdog that refreshes key sets cannot be registered");
-    }
-    return OK;
+void jwt_keyset_drop(jwt_keyset_t *keyset)
+{
+    set_release(keyset, keyset->current);
+    keyset->current = NULL;
 }

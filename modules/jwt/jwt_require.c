@@ -198,10 +198,16 @@ static authz_status claim_check(request_rec *r, const char *text, const void *pa
     if (!identity) {
         return denied;
     }
-    if (!rr_glue_path_regex_matches(r->pool, parsed, identity->data)) {
+    switch (rr_glue_path_regex_match(r, parsed, identity->data)) {
+    case RR_MATCH_YES:
+        return AUTHZ_GRANTED;
+    case RR_MATCH_NO:
         return deny(r, rr_glue_path_regex_is_negated(parsed), RR_LACK_OTHER, "claim");
+    case RR_MATCH_DOUBT:
+        break;
     }
-    return AUTHZ_GRANTED;
+    core->lack(r, RR_LACK_DOUBT, "claim");
+    return AUTHZ_GENERAL_ERROR; /* unlike a denial, this holds in Require not and <RequireNone> */
 }
 
 static const authz_provider jwt_provider = { jwt_check, jwt_parse };

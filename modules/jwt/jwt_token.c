@@ -7,12 +7,18 @@
  * the one issuer that the token names; then revocation. The client learns which
  * part failed and never what was expected; the log has both.
  *
+ * On the route of a stored proxy its own jwtVerify credentials are asked first.
+ * One that names a header of its own is read there too, so that a caller may
+ * bring a token for each. One token in the usual places, one in each such
+ * header: more are refused.
+ *
  * Result:  one of the four outcomes of rr_principal.h. Doubt is INVALID, what
  *          cannot be judged now is UNAVAILABLE.
  * Spec:    RFC 7519; RFC 8725; RFC 9068, 4.
  */
 #include "jwt.h"
 
+#include <apr_cstr.h>
 #include <apr_strings.h>
 
 #include <openssl/sha.h>
@@ -27,7 +33,12 @@ APLOG_USE_MODULE(rr_jwt);
 typedef struct token_t {
     request_rec *r;
     const rr_core_t *core;
-    const jwt_issuer_t *issuer;
+    const jwt_server_t *conf;
+    const rr_proxy_t *proxy;    /* NULL: none */
+    const char *text;
+    apr_size_t len;
+    const char *header;         /* where credentials of the proxy are read, and nobody else; NULL: a usual place */
+    const jwt_issuer_t *issuer; /* NULL: not found yet */
     rr_jws_t *jws;
     const rr_json_t *claims;
     rr_authn_result_t *result;
@@ -51,25 +62,31 @@ static rr_authn_outcome_e unavailable(token_t *token, const char *reason, const 
     return RR_AUTHN_UNAVAILABLE;
 }
 
-static rr_authn_outcome_e parse(token_t *token, const char *text, apr_size_t len)
+static rr_authn_outcome_e parse(token_t *token)
 {
     apr_pool_t *p = token->r->pool;
     rr_err_t err = RR_ERR_INIT;
 
-    if (rr_jws_parse(&token->jws, text, len, p, &err) != APR_SUCCESS
+    if (rr_jws_parse(&token->jws, token->text, token->len, p, &err) != APR_SUCCESS
         || rr_json_parse_object(&token->claims, token->jws->payload, token->jws->payload_len, p, &err) != APR_SUCCESS) {
         return refuse(token, "malformed", "The token is not a well-formed signed JWT.", rr_err_text(&err));
     }
     return RR_AUTHN_VERIFIED;
 }
 
-static rr_authn_outcome_e find_issuer(token_t *token, const jwt_server_t *conf)
+static rr_authn_outcome_e find_issuer(token_t *token, const char *iss)
 {
-    const char *iss = rr_json_string(rr_json_member(token->claims, "iss"));
+    const rr_route_t *route = token->core->route_get(token->r);
 
-    token->issuer = iss ? jwt_issuer_find(conf, iss, 0) : NULL;
-    if (!iss) {
-        return refuse(token, "bad_iss", "The token has no iss.", "it has no iss that is a string");
+    token->issuer = token->header ? NULL : jwt_issuer_find(token->conf, iss, 0);
+    if (!token->issuer && route && !route->snapshot) {
+        return unavailable(token, "store_unavailable", "its issuer may be the proxy's, which cannot be looked up now");
+    }
+    if (!token->issuer && token->proxy) {
+        return refuse(token, "unknown_issuer", "The token's iss is not accepted.",
+                      apr_psprintf(token->r->pool, "iss \"%.256s\" is of no credential of proxy %s/%s that is read from %s",
+                                   iss, token->proxy->client, token->proxy->name,
+                                   token->header ? token->header : "there, and no RRJwtIssuer"));
     }
     if (!token->issuer) {
         return refuse(token, "unknown_issuer", "The token's iss is not accepted.",
@@ -116,8 +133,9 @@ static rr_authn_outcome_e check_signature(token_t *token)
         return refuse(token, "bad_alg", "The token's alg is not accepted.",
                       apr_psprintf(p, "alg \"%.32s\", allowed: %s", jws->alg_name, rr_alg_names(p, issuer->algs)));
     }
-    rv = issuer->fixed ? rr_jws_verify(jws, issuer->fixed, issuer->algs, &err)
-                       : jwt_keyset_verify(issuer->keyset, jws, issuer->algs, &err);
+    rv = issuer->fixed   ? rr_jws_verify(jws, issuer->fixed, issuer->algs, &err)
+         : issuer->party ? jwt_stored_keyset_verify(issuer->policy.issuer, issuer->jwks_url, jws, issuer->algs, &err)
+                         : jwt_keyset_verify(issuer->keyset, jws, issuer->algs, &err);
     switch (rv) {
     case APR_SUCCESS:
         return RR_AUTHN_VERIFIED;
@@ -162,8 +180,10 @@ static rr_authn_outcome_e check_revoked(token_t *token, const char *sub)
     }
 }
 
+/* The credential's, which may be ours to grant, then the token's. */
 static const apr_array_header_t *scopes_of(const token_t *token)
 {
+    const rr_party_t *party = token->issuer->party;
     const char *claim = token->issuer->scope_claim;
     const rr_json_t *value = claim ? rr_json_at(token->claims, claim) : rr_json_member(token->claims, "scope");
     apr_array_header_t *words, *scopes;
@@ -173,7 +193,8 @@ static const apr_array_header_t *scopes_of(const token_t *token)
         value = rr_json_member(token->claims, "scp");
     }
     words = rr_json_words(token->r->pool, value);
-    scopes = apr_array_make(token->r->pool, words->nelts, sizeof(const char *));
+    scopes = party ? apr_array_copy(token->r->pool, party->scopes)
+                   : apr_array_make(token->r->pool, words->nelts, sizeof(const char *));
     for (i = 0; i < words->nelts; i++) {
         const char *word = APR_ARRAY_IDX(words, i, const char *);
 
@@ -184,18 +205,40 @@ static const apr_array_header_t *scopes_of(const token_t *token)
     return scopes;
 }
 
-static rr_authn_outcome_e judge(token_t *token, const jwt_server_t *conf, const char *text, apr_size_t len)
+/* Which identity the verified token gives, and whose credential verified it. */
+static const rr_identity_t *make_identity(const token_t *token, const char *sub)
 {
-    rr_identity_t *identity;
-    const char *sub;
-    rr_authn_outcome_e outcome = parse(token, text, len);
+    const rr_party_t *party = token->issuer->party;
+    rr_identity_t *identity = apr_pcalloc(token->r->pool, sizeof(*identity));
 
-    if (outcome == RR_AUTHN_VERIFIED) {
-        outcome = find_issuer(token, conf);
+    identity->method = JWT_METHOD;
+    identity->kind = RR_CREDENTIAL_JWT_VERIFY;
+    identity->sub = sub;
+    identity->data = token->claims;
+    identity->scopes = scopes_of(token);
+    identity->issuer = token->issuer->policy.issuer;
+    identity->expires = time_of(token, "exp");
+    if (party) {
+        identity->client = party->client;
+        identity->credential = token->issuer->name;
+        identity->credential_id = party->id;
+        if (party->expires && party->expires < identity->expires) {
+            identity->expires = party->expires;
+        }
     }
-    if (outcome == RR_AUTHN_VERIFIED) {
-        outcome = check_claims(token);
+    else {
+        identity->issuer_name = token->issuer->name;
     }
+    return identity;
+}
+
+/* Judges the token by the issuer that was found for it. */
+static rr_authn_outcome_e verify(token_t *token)
+{
+    rr_authn_result_t *result = token->result;
+    rr_authn_outcome_e outcome = check_claims(token);
+    const char *sub;
+
     if (outcome == RR_AUTHN_VERIFIED) {
         outcome = check_signature(token);
     }
@@ -207,44 +250,254 @@ static rr_authn_outcome_e judge(token_t *token, const jwt_server_t *conf, const 
     if (outcome != RR_AUTHN_VERIFIED) {
         return outcome;
     }
-    identity = apr_pcalloc(token->r->pool, sizeof(*identity));
-    identity->method = JWT_METHOD;
-    identity->kind = RR_CREDENTIAL_JWT_VERIFY;
-    identity->sub = sub;
-    identity->data = token->claims;
-    identity->scopes = scopes_of(token);
-    identity->issuer = token->issuer->policy.issuer;
-    identity->issuer_name = token->issuer->name;
-    identity->expires = time_of(token, "exp");
-    token->result->identities[token->result->count++] = identity;
+    if (result->count == RR_MAX_IDENTITIES) {
+        return refuse(token, "too_many", "Too many credentials were sent.", "more tokens than are taken");
+    }
+    result->identities[result->count++] = make_identity(token, sub);
+    return RR_AUTHN_VERIFIED;
+}
+
+/* ---- credentials of the proxy ---- */
+
+static rr_authn_outcome_e verify_by_party(token_t *token, const rr_party_t *party)
+{
+    rr_err_t err = RR_ERR_INIT;
+
+    switch (jwt_stored_issuer(&token->issuer, party, token->r->request_time, token->r->pool, &err)) {
+    case APR_SUCCESS:
+        return verify(token);
+    case RR_EREVOKED:
+    case RR_EEXPIRED:
+        return refuse(token, "credential_ended", "The token's iss is not accepted.", rr_err_text(&err));
+    default:
+        return unavailable(token, "credential_closed", rr_err_text(&err));
+    }
+}
+
+/*
+ * Tries the proxy's credentials of that iss, those that are read from the
+ * token's place before those that also have a header of their own. ABSENT: the
+ * proxy has none; else what they say is final.
+ */
+static rr_authn_outcome_e verify_by_proxy(token_t *token, const char *iss)
+{
+    rr_authn_result_t *result = token->result;
+    const char *reason = result->reason, *reason_before = reason, *detail_before = result->detail;
+    rr_authn_outcome_e outcome = RR_AUTHN_ABSENT;
+    int own, i;
+
+    for (own = 0; own < 2; own++) {
+        for (i = 0; token->proxy && i < token->proxy->credentials->nelts; i++) {
+            const rr_party_t *party = APR_ARRAY_IDX(token->proxy->credentials, i, const rr_party_t *);
+            const char *header = jwt_stored_header(party);
+            rr_authn_outcome_e one;
+
+            if (!header != !own || !jwt_stored_is_for(party, iss)
+                || (token->header && apr_cstr_casecmp(token->header, header ? header : ""))) {
+                continue;
+            }
+            one = verify_by_party(token, party);
+            if (one == RR_AUTHN_VERIFIED) {
+                result->reason = reason_before; /* why another credential did not is of no interest */
+                result->detail = detail_before;
+                return one;
+            }
+            if (one == RR_AUTHN_UNAVAILABLE || outcome != RR_AUTHN_UNAVAILABLE) { /* doubt outweighs a refusal */
+                outcome = one;
+                reason = result->reason;
+            }
+        }
+    }
+    result->reason = reason;
+    return outcome;
+}
+
+/* ABSENT: the token is a static credential of the proxy, found by its digest: the provider `key` has it. */
+static rr_authn_outcome_e check_static(token_t *token)
+{
+    const rr_credential_t *found;
+    rr_err_t err = RR_ERR_INIT;
+    apr_status_t rv;
+
+    if (!rr_proxy_accepts(token->proxy, RR_CREDENTIAL_JWT)) {
+        return RR_AUTHN_VERIFIED;
+    }
+    rv = token->core->credential_find(&found, token->r, RR_CREDENTIAL_JWT, token->text, token->len, &err);
+    if (APR_STATUS_IS_NOTFOUND(rv)) {
+        return RR_AUTHN_VERIFIED;
+    }
+    if (rv == RR_EUNAVAIL) {
+        return unavailable(token, "store_unavailable", rr_err_text(&err));
+    }
+    token->result->foreign = 1;
+    return RR_AUTHN_ABSENT;
+}
+
+static rr_authn_outcome_e judge(token_t *token)
+{
+    rr_authn_outcome_e outcome = check_static(token);
+    const char *iss;
+
+    if (outcome == RR_AUTHN_VERIFIED) {
+        outcome = parse(token);
+    }
+    if (outcome != RR_AUTHN_VERIFIED) {
+        return outcome;
+    }
+    iss = rr_json_string(rr_json_member(token->claims, "iss"));
+    if (!iss) {
+        return refuse(token, "bad_iss", "The token has no iss.", "it has no iss that is a string");
+    }
+    outcome = verify_by_proxy(token, iss);
+    if (outcome != RR_AUTHN_ABSENT) {
+        return outcome;
+    }
+    outcome = find_issuer(token, iss);
+    return outcome == RR_AUTHN_VERIFIED ? verify(token) : outcome;
+}
+
+/* ---- what the request carries ---- */
+
+#define MOST_TOKENS RR_MAX_IDENTITIES
+
+typedef struct tokens_t {
+    token_t all[MOST_TOKENS];
+    int count;
+} tokens_t;
+
+static rr_authn_outcome_e refuse_several(token_t *like)
+{
+    return refuse(like, "several_tokens", "The request carries two different tokens; send one.", "two different tokens");
+}
+
+/* Adds the token of some places, one at most. like: what all tokens of the request have in common. */
+static rr_authn_outcome_e collect(tokens_t *tokens, token_t *like, const apr_array_header_t *sources, const char *header)
+{
+    apr_array_header_t *presented;
+    token_t *found = NULL;
+    rr_err_t err = RR_ERR_INIT;
+    int i;
+
+    if (rr_glue_sources_read(&presented, like->r, like->core, sources, RR_MAX_TOKEN, &err) != APR_SUCCESS) {
+        return refuse(like, "malformed", apr_pstrdup(like->r->pool, rr_err_text(&err)), rr_err_text(&err));
+    }
+    for (i = 0; i < presented->nelts; i++) {
+        const rr_presented_t *one = &APR_ARRAY_IDX(presented, i, rr_presented_t);
+
+        if (one->in_authorization && !rr_jws_has_shape(one->value, one->len)) {
+            like->result->foreign = 1;
+        }
+        else if (found) {
+            return refuse_several(like);
+        }
+        else if (tokens->count == MOST_TOKENS) {
+            return refuse(like, "too_many", "Too many credentials were sent.", "more tokens than are taken");
+        }
+        else {
+            found = &tokens->all[tokens->count++];
+            *found = *like;
+            found->text = one->value;
+            found->len = one->len;
+            found->header = header;
+        }
+    }
+    return RR_AUTHN_VERIFIED;
+}
+
+/* Whether a header is read already: among the usual places, or for an earlier credential of the proxy. */
+static int is_read(const token_t *like, const apr_array_header_t *sources, const char *header, int before)
+{
+    int i;
+
+    for (i = 0; i < sources->nelts; i++) {
+        const rr_source_t *source = &APR_ARRAY_IDX(sources, i, rr_source_t);
+
+        if (source->kind == RR_SOURCE_HEADER && !apr_cstr_casecmp(source->name, header)) {
+            return 1;
+        }
+    }
+    for (i = 0; i < before; i++) {
+        const char *other = jwt_stored_header(APR_ARRAY_IDX(like->proxy->credentials, i, const rr_party_t *));
+
+        if (other && !apr_cstr_casecmp(other, header)) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* The token of a credential's own header: bare, or behind "Bearer". */
+static rr_authn_outcome_e collect_own(tokens_t *tokens, token_t *like, const char *header)
+{
+    apr_array_header_t *sources = apr_array_make(like->r->pool, 1, sizeof(rr_source_t));
+    const char *value = like->core->client_header(like->r, header);
+    rr_source_t *source = apr_array_push(sources);
+
+    value = value ? value + strspn(value, " \t") : "";
+    *source = (rr_source_t){ RR_SOURCE_HEADER, header, apr_cstr_casecmpn(value, "Bearer ", 7) ? NULL : "Bearer" };
+    return collect(tokens, like, sources, header);
+}
+
+static rr_authn_outcome_e collect_all(tokens_t *tokens, token_t *like, const apr_array_header_t *sources)
+{
+    rr_authn_outcome_e outcome = collect(tokens, like, sources, NULL);
+    int i;
+
+    for (i = 0; like->proxy && i < like->proxy->credentials->nelts && outcome == RR_AUTHN_VERIFIED; i++) {
+        const char *header = jwt_stored_header(APR_ARRAY_IDX(like->proxy->credentials, i, const rr_party_t *));
+
+        if (header && !is_read(like, sources, header, i)) {
+            outcome = collect_own(tokens, like, header);
+        }
+    }
+    return outcome;
+}
+
+/* One credential is proved once: the same token in two places is one, two tokens for it are one too many. */
+static rr_authn_outcome_e merge_twice(tokens_t *tokens, int last, const int *before)
+{
+    rr_authn_result_t *result = tokens->all[last].result;
+    const rr_identity_t *now = result->identities[result->count - 1];
+    int i;
+
+    for (i = 0; i < last; i++) {
+        const token_t *other = &tokens->all[i];
+        const rr_identity_t *then = before[i] < 0 ? NULL : result->identities[before[i]];
+
+        if (!then || !then->credential_id || !now->credential_id || strcmp(then->credential_id, now->credential_id) != 0) {
+            continue;
+        }
+        if (other->len != tokens->all[last].len || memcmp(other->text, tokens->all[last].text, other->len) != 0) {
+            return refuse_several(&tokens->all[last]);
+        }
+        result->count--;
+        break;
+    }
     return RR_AUTHN_VERIFIED;
 }
 
 rr_authn_outcome_e jwt_token_judge(request_rec *r, const rr_core_t *core, const jwt_server_t *conf,
                                    const apr_array_header_t *sources, rr_authn_result_t *result)
 {
-    token_t token = { .r = r, .core = core, .result = result };
-    const rr_presented_t *found = NULL;
-    apr_array_header_t *presented;
-    rr_err_t err = RR_ERR_INIT;
-    int i;
+    token_t like = { .r = r, .core = core, .conf = conf, .proxy = core->proxy_get(r), .result = result };
+    tokens_t tokens = { .count = 0 };
+    int unavailable_one = 0, placed[MOST_TOKENS], i;
 
-    if (rr_glue_sources_read(&presented, r, core, sources, RR_MAX_TOKEN, &err) != APR_SUCCESS) {
-        return refuse(&token, "malformed", apr_pstrdup(r->pool, rr_err_text(&err)), rr_err_text(&err));
+    if (collect_all(&tokens, &like, sources) != RR_AUTHN_VERIFIED) {
+        return RR_AUTHN_INVALID;
     }
-    for (i = 0; i < presented->nelts; i++) {
-        const rr_presented_t *one = &APR_ARRAY_IDX(presented, i, rr_presented_t);
+    for (i = 0; i < tokens.count; i++) {
+        rr_authn_outcome_e outcome = judge(&tokens.all[i]);
 
-        if (one->in_authorization && !rr_jws_has_shape(one->value, one->len)) {
-            result->foreign = 1;
+        placed[i] = outcome == RR_AUTHN_VERIFIED ? result->count - 1 : -1;
+        if (outcome == RR_AUTHN_VERIFIED) {
+            outcome = merge_twice(&tokens, i, placed);
+            placed[i] = placed[i] < result->count ? placed[i] : -1;
         }
-        else if (found) {
-            return refuse(&token, "several_tokens", "The request carries two different tokens; send one.",
-                          "two different tokens");
+        if (outcome == RR_AUTHN_INVALID) {
+            return RR_AUTHN_INVALID;
         }
-        else {
-            found = one;
-        }
+        unavailable_one |= outcome == RR_AUTHN_UNAVAILABLE;
     }
-    return found ? judge(&token, conf, found->value, found->len) : RR_AUTHN_ABSENT;
+    return unavailable_one ? RR_AUTHN_UNAVAILABLE : result->count ? RR_AUTHN_VERIFIED : RR_AUTHN_ABSENT;
 }

@@ -17,6 +17,7 @@
 #include <ap_provider.h>
 #include <http_core.h>
 #include <mod_watchdog.h>
+#include <util_mutex.h>
 
 #include <apr_strings.h>
 
@@ -35,6 +36,7 @@ static const rr_conf_field_t fields[F_COUNT + 1] = {
 /* Written by check_config only. */
 static const rr_core_t *core;
 static apr_array_header_t *usual_sources; /* rr_source_t */
+static int has_store;                     /* some server has one, whose credentials may name key sets */
 
 static void *create_server(apr_pool_t *p, server_rec *s)
 {
@@ -76,6 +78,12 @@ static const apr_array_header_t *sources(request_rec *r)
     return conf->sources.list ? conf->sources.list : usual_sources;
 }
 
+/* Those, and where the route's proxy reads its own credentials from. */
+static const apr_array_header_t *all_sources(request_rec *r)
+{
+    return jwt_stored_sources(r->pool, sources(r), core->proxy_get(r));
+}
+
 static rr_authn_outcome_e authenticate(request_rec *r, rr_authn_result_t *result)
 {
     return jwt_token_judge(r, core, ap_get_module_config(r->server->module_config, &rr_jwt_module), sources(r), result);
@@ -88,7 +96,7 @@ static void schemes(request_rec *r, apr_array_header_t *names)
     APR_ARRAY_PUSH(names, const char *) = scheme ? scheme : "Bearer";
 }
 
-static const rr_authn_provider_t provider = { 20, authenticate, schemes, sources };
+static const rr_authn_provider_t provider = { 20, authenticate, schemes, all_sources };
 
 /* ---- configuration ---- */
 
@@ -104,9 +112,10 @@ static int pre_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp)
 {
     (void)plog, (void)ptemp;
     core = NULL;
+    has_store = 0;
     jwt_keysets_reset(pconf);
     jwt_require_reset(pconf);
-    return OK;
+    return ap_mutex_register(pconf, JWT_MUTEX, NULL, APR_LOCK_DEFAULT, 0) == APR_SUCCESS ? OK : HTTP_INTERNAL_SERVER_ERROR;
 }
 
 static int refuse_config(server_rec *s, const char *text)
@@ -132,6 +141,7 @@ static int check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, 
     for (s = main_server; s; s = s->next) {
         rr_err_t err = RR_ERR_INIT;
 
+        has_store |= core->has_store(s);
         if (jwt_issuers_check(ap_get_module_config(s->module_config, &rr_jwt_module), pconf, ptemp, &err)
             != APR_SUCCESS) {
             return refuse_config(s, rr_err_text(&err));
@@ -150,7 +160,7 @@ static int check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, 
             return refuse_config(main_server, apr_psprintf(ptemp, "RRFetchCAFile: %s", rr_err_text(&err)));
         }
     }
-    if (jwt_keysets_count() && !APR_RETRIEVE_OPTIONAL_FN(ap_watchdog_get_instance)) {
+    if ((jwt_keysets_count() || has_store) && !APR_RETRIEVE_OPTIONAL_FN(ap_watchdog_get_instance)) {
         return refuse_config(main_server, "key sets are refreshed by mod_watchdog: add \"LoadModule watchdog_module "
                              ".../mod_watchdog.so\"");
     }
@@ -165,7 +175,7 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, s
     jwt_keyset_settings_t settings;
 
     (void)plog;
-    if (ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_CREATE_PRE_CONFIG || !jwt_keysets_count()) {
+    if (ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_CREATE_PRE_CONFIG || !(jwt_keysets_count() || has_store)) {
         return OK;
     }
     settings.interval = rr_conf_number(conf, &fields[F_INTERVAL]);
@@ -173,6 +183,7 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, s
     settings.ca_file = ca_file ? ap_server_root_relative(pconf, ca_file) : NULL;
     settings.state_dir = state_dir ? ap_server_root_relative(pconf, state_dir)
                                    : ap_runtime_dir_relative(pconf, "rr-jwks");
+    settings.stored = has_store;
     return jwt_keysets_open(&settings, pconf, ptemp, s);
 }
 
@@ -199,6 +210,7 @@ static void register_hooks(apr_pool_t *p)
     ap_hook_check_config(check_config, NULL, NULL, APR_HOOK_MIDDLE);
     /* mod_watchdog starts only what was registered before its own post_config. */
     ap_hook_post_config(post_config, NULL, before_watchdog, APR_HOOK_MIDDLE);
+    ap_hook_child_init(jwt_keysets_start_child, NULL, before_watchdog, APR_HOOK_MIDDLE); /* whose thread it starts */
     ap_register_provider(p, RR_AUTHN_GROUP, JWT_METHOD, RR_AUTHN_VERSION, &provider);
     jwt_require_register(p);
 }

@@ -26,7 +26,7 @@ sub gateway
     my $name = $issuer->issuer;
 
     $conf .= 'RRFetchCAFile ' . $issuer->ca_file . "\n" if $issuer->ca_file && !$opt{no_ca};
-    return httpd(modules => [qw(core jwt)], children => 3, threads => 16, conf => <<"CONF", start => 0) if $opt{cold};
+    return httpd(modules => [qw(core jwt)], children => 3, threads => 32, conf => <<"CONF", start => 0) if $opt{cold};
 $conf
 RRJwtIssuer it $name audience=api $line
 <Location "/me">

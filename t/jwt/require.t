@@ -54,6 +54,16 @@ RRJwtIssuer two urn:two audience=any jwks=file:$jwks scope-claim=permissions
         Require not rr-claim realm.roles ^banned\$
     </RequireAll>
 </Location>
+<Location "/doubt">
+    <RequireAll>
+        Require rr-jwt
+        Require not rr-claim alias "^(a+)+\$"
+        Require not rr-data names "^(a+)+\$"
+    </RequireAll>
+</Location>
+<Location "/plain">
+    Require rr-claim alias "^(a+)+\$"
+</Location>
 <Location "/header">
     RRJwtHeader X-Token
     Require rr-jwt
@@ -81,6 +91,7 @@ sub ask
     return [$name, { path => $path, headers => { $token ? (Authorization => "Bearer $token") : () } }, { status => $status, %more }];
 }
 
+my $doubt = 'a' x 60 . '!'; # what makes ^(a+)+$ try every way to split it
 my %roles = (realm => { roles => ['user', 'admin'] });
 my $plain = token('one');
 my $other = token('one', n => 2);
@@ -118,6 +129,15 @@ cases($httpd,
     ask('banned', '/not', token('one', realm => { roles => ['banned'] }), 403),
     ask('nobody', '/not', undef, 401),
 
+    # ---- an expression that cannot be decided grants nothing, turned round or not ----
+    ask('no match, turned round', '/doubt', token('one', alias => 'b', names => ['b']), 200),
+    ask('a match, turned round', '/doubt', token('one', alias => 'aa'), 403),
+    ask('a match of data, turned round', '/doubt', token('one', names => ['b', 'aa']), 403),
+    ask('a claim in doubt, turned round', '/doubt', token('one', alias => $doubt), 403, json => { detail => qr/decided.*claim/ }),
+    ask('data in doubt, turned round', '/doubt', token('one', names => ['b', $doubt]), 403, json => { detail => qr/decided.*data/ }),
+    ask('a match', '/plain', token('one', alias => 'aa'), 200),
+    ask('a claim in doubt', '/plain', token('one', alias => $doubt), 403, json => { detail => qr/decided.*claim/ }),
+
     # ---- places ----
     ['a header of its own', { path => '/header', headers => { 'X-Token' => $plain } }, { status => 200 }],
     ['the default is replaced', { path => '/header', headers => { Authorization => "Bearer $plain" } }, { status => 401 }],
@@ -137,5 +157,6 @@ cases($httpd,
 );
 
 # The path and its mod_authz_core lines are known: refusals are logged there at error.
+expect_log('RR10002');
 allow_log('AH01630', 'AH01631');
 finish();
