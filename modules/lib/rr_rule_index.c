@@ -8,7 +8,7 @@
  *   - nothing (the rule has no such thing: every request meets it),
  *   - the whole path, a literal the path begins with, or four bytes in a row
  *     of a literal that the path holds somewhere,
- *   - a header's or parameter's name, with its exact value where the rule has one,
+ *   - a header's or parameter's name, with its exact value, or with four bytes in a row that the value holds,
  * each together with the method or "any". Of all keys of a rule the one is
  * taken that fewest rules share, so that ten thousand rules with one prefix are
  * still told apart by what comes after it.
@@ -23,7 +23,8 @@
 
 /* Kinds of key. */
 enum {
-    KEY_ALWAYS, KEY_PATH, KEY_PREFIX, KEY_GRAM, KEY_HEADER, KEY_HEADER_VALUE, KEY_QUERY, KEY_QUERY_VALUE, KEY_KINDS
+    KEY_ALWAYS, KEY_PATH, KEY_PREFIX, KEY_GRAM, KEY_HEADER, KEY_HEADER_VALUE, KEY_HEADER_GRAM,
+    KEY_QUERY, KEY_QUERY_VALUE, KEY_QUERY_GRAM, KEY_KINDS
 };
 
 #define GRAM 4
@@ -103,26 +104,38 @@ static uint64_t name_bit(uint64_t hash)
 }
 
 /* A gram is four bytes: mixing them is cheaper than hashing them. */
-static uint64_t hash_gram(const char *bytes)
+static uint64_t hash_gram(uint64_t hash, const char *bytes)
 {
     uint32_t gram;
 
     memcpy(&gram, bytes, GRAM);
-    return (hash_start(KEY_GRAM) ^ gram) * 1099511628211ull;
+    return (hash ^ gram) * 1099511628211ull;
 }
 
 /* ---- keys of one rule ---- */
 
 typedef void key_fn(void *baton, const rule_key_t *key);
 
+/* A key for each gram of the literals that pattern cannot do without; key and start tell what it is a pattern of. */
+static void keys_of_grams(const rr_pattern_t *pattern, rule_key_t key, uint64_t start, key_fn *each, void *baton)
+{
+    int count, i;
+    const rr_span_t *runs = rr_pattern_required(pattern, &count);
+    apr_size_t at;
+
+    for (i = 0; i < count; i++) {
+        for (at = 0; at + GRAM <= runs[i].len && at < PREFIX_MAX; at++) {
+            key.hash = hash_gram(start, runs[i].bytes + at);
+            each(baton, &key);
+        }
+    }
+}
+
 static void keys_of_path(const rr_rule_t *rule, key_fn *each, void *baton)
 {
     const rr_pattern_t *pattern = rule->path->value;
-    const rr_span_t *runs;
     rr_span_t literal;
     rule_key_t key = { 0 };
-    apr_size_t at;
-    int count, i;
 
     if (rr_pattern_options(pattern) & RR_PATTERN_CASELESS) {
         return;
@@ -140,14 +153,8 @@ static void keys_of_path(const rr_rule_t *rule, key_fn *each, void *baton)
         key.hash = hash_bytes(hash_start(KEY_PREFIX), literal.bytes, key.len);
         each(baton, &key);
     }
-    runs = rr_pattern_required(pattern, &count);
     key.kind = KEY_GRAM;
-    for (i = 0; i < count; i++) {
-        for (at = 0; at + GRAM <= runs[i].len && at < PREFIX_MAX; at++) {
-            key.hash = hash_gram(runs[i].bytes + at);
-            each(baton, &key);
-        }
-    }
+    keys_of_grams(pattern, key, hash_start(KEY_GRAM), each, baton);
 }
 
 /* Only what a rule demands to be there, under a name without alternatives. */
@@ -174,6 +181,11 @@ static void keys_of_part(const rr_rule_t *rule, int part, key_fn *each, void *ba
             key.kind = value_kind;
             key.hash = hash_bytes(hash_byte(key.hash, '\0'), value.bytes, value.len);
             each(baton, &key);
+        } else if (check->value && !(rr_pattern_options(check->value) & RR_PATTERN_CASELESS)) {
+            const uint64_t start = hash_byte(key.hash, '\1');
+
+            key.kind = part == PART_HEADERS ? KEY_HEADER_GRAM : KEY_QUERY_GRAM;
+            keys_of_grams(check->value, key, start, each, baton);
         }
     }
 }
@@ -407,7 +419,7 @@ static void find_by_path(finder_t *finder)
     }
     if (index->slots[KEY_GRAM] & finder->slots) {
         for (i = 0; i + GRAM <= len; i++) {
-            look_up(finder, KEY_GRAM, hash_gram(path + i));
+            look_up(finder, KEY_GRAM, hash_gram(hash_start(KEY_GRAM), path + i));
         }
     }
 }
@@ -415,6 +427,16 @@ static void find_by_path(finder_t *finder)
 static void find_by_value(finder_t *finder, int kind, uint64_t hash, const char *value, apr_size_t len)
 {
     look_up(finder, kind, hash_bytes(hash_byte(hash, '\0'), value, len));
+}
+
+/* An element of a joined header is a part of it: its grams are there as well. */
+static void find_by_grams(finder_t *finder, int kind, uint64_t start, const char *value, apr_size_t len)
+{
+    apr_size_t i;
+
+    for (i = 0; i + GRAM <= len; i++) {
+        look_up(finder, kind, hash_gram(start, value + i));
+    }
 }
 
 /* A deny tests the elements of a joined header too. */
@@ -442,10 +464,11 @@ static void find_by_part(finder_t *finder, int part)
     const rule_index_t *index = finder->index;
     const int kind = part == PART_HEADERS ? KEY_HEADER : KEY_QUERY;
     const int value_kind = part == PART_HEADERS ? KEY_HEADER_VALUE : KEY_QUERY_VALUE;
+    const int gram_kind = part == PART_HEADERS ? KEY_HEADER_GRAM : KEY_QUERY_GRAM;
     const fact_list_t *list;
     int i;
 
-    if (!((index->slots[kind] | index->slots[value_kind]) & finder->slots)) {
+    if (!((index->slots[kind] | index->slots[value_kind] | index->slots[gram_kind]) & finder->slots)) {
         return;
     }
     list = rule_facts_list(finder->facts, part);
@@ -456,6 +479,9 @@ static void find_by_part(finder_t *finder, int part)
 
         if (index->names[kind] & name_bit(hash)) {
             look_up(finder, kind, hash);
+        }
+        if (index->names[gram_kind] & name_bit(hash)) {
+            find_by_grams(finder, gram_kind, hash_byte(hash, '\1'), fact->value, fact->value_len);
         }
         if (index->names[value_kind] & name_bit(hash)) {
             find_by_value(finder, value_kind, hash, fact->value, fact->value_len);
