@@ -31,6 +31,7 @@ typedef struct parser_t {
     char *begin, *at, *end; /* writable text; *end is NUL */
     apr_pool_t *p;          /* NULL: build nothing */
     rr_json_t *stack;       /* values of open containers */
+    rr_json_t *heap;        /* the stack once it has grown; NULL: it has not. Not of the pool, where every size would stay */
     apr_size_t used, room;
     frame_t frames[RR_MAX_JSON_DEPTH];
     int depth;
@@ -267,14 +268,15 @@ static int push(parser_t *ps, const rr_json_t *value, const char *name, apr_uint
     rr_json_t *slot;
 
     if (ps->used == ps->room) {
-        rr_json_t *wider;
+        rr_json_t *wider = ps->p ? realloc(ps->heap, sizeof(*wider) * ps->room * 2) : NULL;
 
-        if (!ps->p) {
+        if (!wider) {
             return fail(ps, ps->at, "more values than can be looked at");
         }
-        wider = apr_palloc(ps->p, sizeof(*wider) * ps->room * 2);
-        memcpy(wider, ps->stack, sizeof(*wider) * ps->used);
-        ps->stack = wider;
+        if (!ps->heap) {
+            memcpy(wider, ps->stack, sizeof(*wider) * ps->used);
+        }
+        ps->stack = ps->heap = wider;
         ps->room *= 2;
     }
     slot = &ps->stack[ps->used++];
@@ -454,6 +456,7 @@ apr_status_t rr_json_parse(const rr_json_t **pvalue, const char *text, apr_size_
 {
     rr_json_t first[RR_JSON_LOOK_VALUES];
     parser_t ps = { .p = p, .stack = first, .room = RR_JSON_LOOK_VALUES };
+    int good;
 
     *pvalue = NULL;
     if (len > APR_INT32_MAX) {
@@ -461,12 +464,14 @@ apr_status_t rr_json_parse(const rr_json_t **pvalue, const char *text, apr_size_
     }
     ps.begin = ps.at = apr_pstrmemdup(p, text, len);
     ps.end = ps.begin + len;
-    if (!read_text(&ps)) {
-        return rr_err_set(err, RR_EINVAL, NULL, "not the JSON we accept: %s, at byte %" APR_SIZE_T_FMT, ps.why,
-                          (apr_size_t)(ps.at - ps.begin));
+    good = read_text(&ps);
+    if (good) {
+        *pvalue = apr_pmemdup(p, &ps.stack[0], sizeof(ps.stack[0]));
     }
-    *pvalue = apr_pmemdup(p, &ps.stack[0], sizeof(ps.stack[0]));
-    return APR_SUCCESS;
+    free(ps.heap);
+    return good ? APR_SUCCESS
+                : rr_err_set(err, RR_EINVAL, NULL, "not the JSON we accept: %s, at byte %" APR_SIZE_T_FMT, ps.why,
+                             (apr_size_t)(ps.at - ps.begin));
 }
 
 apr_status_t rr_json_parse_object(const rr_json_t **pvalue, const char *text, apr_size_t len, apr_pool_t *p,

@@ -10,6 +10,7 @@
 #include <apr_strings.h>
 
 #include <stdlib.h>
+#include <unistd.h>
 
 static apr_pool_t *pool;
 
@@ -359,6 +360,46 @@ static void words(void)
     is_int(rr_json_words(pool, parse(apr_pstrcat(pool, many, " s\"", NULL)))->nelts, RR_MAX_SCOPES, "and one past it");
 }
 
+/* Bytes of this process's address space. */
+static long long space(void)
+{
+    FILE *file = fopen("/proc/self/statm", "r");
+    long pages = 0;
+
+    if (!file || fscanf(file, "%ld", &pages) != 1) {
+        note("cannot be measured here");
+    }
+    if (file) {
+        fclose(file);
+    }
+    return (long long)pages * getpagesize();
+}
+
+/* A token's payload is parsed before its signature is judged: what a stranger's costs has to be bounded by its size. */
+static void memory(void)
+{
+    enum { VALUES = 6000 };
+    char *text = apr_palloc(pool, 2 * VALUES + 2);
+    long long before;
+    apr_pool_t *own;
+    const rr_json_t *value;
+    rr_err_t err = RR_ERR_INIT;
+    int i;
+
+    text[0] = '[';
+    for (i = 0; i < VALUES; i++) {
+        memcpy(text + 1 + 2 * i, "0,", 2);
+    }
+    memcpy(text + 2 * VALUES, "]", 2);
+    apr_pool_create_unmanaged_ex(&own, NULL, NULL);
+    before = space();
+    is_int(rr_json_parse(&value, text, 2 * VALUES + 1, own, &err), APR_SUCCESS, "an array of 6000 numbers");
+    is_int((long long)rr_json_size(value), VALUES, "all of them");
+    before = space() - before;
+    ok(before < 400 * 1024, "cost %lld kB, less than 400", before / 1024);
+    apr_pool_destroy(own);
+}
+
 int main(void)
 {
     apr_initialize();
@@ -372,6 +413,7 @@ int main(void)
     reads();
     quotes();
     words();
+    memory();
     apr_pool_destroy(pool);
     return tap_end();
 }
