@@ -68,6 +68,9 @@ void inject_shelf_sweep(inject_shelf_t *shelf, apr_interval_time_t idle);
 /** One more use of kept, until p ends; the caller holds one. */
 void inject_kept_pin(inject_kept_t *kept, apr_pool_t *p);
 
+/** The end of one use that no pool ends. */
+void inject_kept_release(inject_kept_t *kept);
+
 /** A pool without parent, for something kept. NULL: no memory. */
 apr_pool_t *inject_pool_make(const char *tag);
 
@@ -114,6 +117,10 @@ apr_status_t inject_credential_parts(const inject_parts_t **pparts, request_rec 
 const inject_parts_t *inject_parts_header(apr_pool_t *p, const char *name, const char *value, const char *secret);
 
 /* ---- inject_token.c: tokens that are minted or fetched ---- */
+
+/** Directive time: RRFetchCAFile, mod_rr_jwt's too. */
+const char *inject_set_ca_file(cmd_parms *cmd, void *dummy, const char *path);
+void inject_token_reset(void);
 
 apr_status_t inject_source_make(struct inject_source_t **psource, inject_credential_t *credential, apr_pool_t *p,
                                 rr_err_t *err);

@@ -54,6 +54,11 @@ static apr_status_t release(void *data)
     return APR_SUCCESS;
 }
 
+void inject_kept_release(inject_kept_t *kept)
+{
+    release(kept);
+}
+
 void inject_kept_pin(inject_kept_t *kept, apr_pool_t *p)
 {
     apr_atomic_inc32(&kept->refs);

@@ -11,6 +11,7 @@
  *          credentials are shared by a child's threads, see inject_keep.c.
  */
 #include "inject.h"
+#include "rr_fetch.h"
 
 #include <http_core.h>
 #include <http_request.h>
@@ -78,6 +79,7 @@ static const char *set_credential(cmd_parms *cmd, void *conf, const char *name)
 static int before_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp)
 {
     (void)pconf, (void)plog, (void)ptemp;
+    inject_token_reset();
     inject_worker_bind();
     inject_gate_hook_late();
     return OK;
@@ -106,11 +108,16 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, s
     APR_OPTIONAL_FN_TYPE(ap_watchdog_get_instance) *get = APR_RETRIEVE_OPTIONAL_FN(ap_watchdog_get_instance);
     APR_OPTIONAL_FN_TYPE(ap_watchdog_register_callback) *on_tick =
         APR_RETRIEVE_OPTIONAL_FN(ap_watchdog_register_callback);
+    rr_err_t err = RR_ERR_INIT;
     ap_watchdog_t *watchdog;
 
     (void)plog, (void)ptemp;
     if (ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_CREATE_PRE_CONFIG) {
         return OK;
+    }
+    if (rr_fetch_init(pconf, &err) != APR_SUCCESS) {
+        RR_LOG_S(APLOG_EMERG, 0, s, 10612, "%s", rr_err_text(&err));
+        return HTTP_INTERNAL_SERVER_ERROR;
     }
     if (!get || !on_tick || get(&watchdog, "_rr_inject_", 0, 0, pconf) != APR_SUCCESS
         || on_tick(watchdog, SWEEP, NULL, tick) != APR_SUCCESS) {
@@ -131,6 +138,8 @@ static const command_rec directives[] = {
                   "CLIENT/NAME of the stored credential that this section's own proxy is sent with"),
     AP_INIT_ITERATE("RRTargetAllow", inject_allow_add, NULL, RSRC_CONF | ACCESS_CONF,
                     "loopback, link-local, http, ADDRESS/BITS: where stored targets may lead besides"),
+    AP_INIT_TAKE1("RRFetchCAFile", inject_set_ca_file, NULL, RSRC_CONF,
+                  "PEM file of the authorities of token endpoints"),
     RR_DIRECTIVE("RRProxyHeaders", &fields[F_HEADERS], "On tells in rr-proxy-code and rr-proxy-message what became of a "
                  "request to a stored proxy"),
     { NULL }

@@ -37,7 +37,8 @@ typedef struct exchange_t {
     apr_size_t len, room, most;
     apr_int64_t max_age, age; /* seconds; -1: not said */
     int clear;                /* http: loopback addresses only */
-    int too_large, not_loopback;
+    int too_large, not_loopback, not_allowed;
+    const rr_fetch_request_t *request;
 } exchange_t;
 
 static apr_status_t cleanup_curl(void *unused)
@@ -188,6 +189,11 @@ static curl_socket_t open_socket(void *baton, curlsocktype purpose, struct curl_
     }
     if (x->clear && !loopback) {
         x->not_loopback = 1;
+        return CURL_SOCKET_BAD;
+    }
+    if (x->request->may_connect
+        && !x->request->may_connect(x->request->baton, (const struct sockaddr *)(const void *)&address->addr)) {
+        x->not_allowed = 1;
         return CURL_SOCKET_BAD;
     }
     return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
@@ -349,6 +355,9 @@ static int set_up(CURL *curl, const rr_fetch_request_t *request, exchange_t *x, 
 
 static apr_status_t explain(const exchange_t *x, CURLcode code, const char *host, const char *why, rr_err_t *err)
 {
+    if (x->not_allowed) {
+        return rr_err_set(err, RR_EDENIED, host, "%s resolves to an address that is not allowed", host);
+    }
     if (x->not_loopback) {
         return rr_err_set(err, RR_EUNAVAIL, host, "%s is no loopback address, and clear http is for those only", host);
     }
@@ -365,7 +374,7 @@ static apr_status_t explain(const exchange_t *x, CURLcode code, const char *host
 apr_status_t rr_fetch(rr_fetch_response_t *response, const rr_fetch_request_t *request, apr_pool_t *p, rr_err_t *err)
 {
     char why[CURL_ERROR_SIZE] = "";
-    exchange_t x = { .p = p, .max_age = -1, .age = -1 };
+    exchange_t x = { .p = p, .max_age = -1, .age = -1, .request = request };
     struct curl_slist *headers = NULL, *longer;
     CURL *curl = NULL;
     CURLcode code;
