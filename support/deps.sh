@@ -13,6 +13,7 @@ if command -v apt-get >/dev/null 2>&1; then
         libpcre2-dev libcurl4-openssl-dev libssl-dev gcc libc6-dev perl curl ca-certificates openssl'
     # libjansson-dev: our JSON reader is fuzzed against it. Apache::Test comes with mod_perl; libcryptx-perl signs tokens without our code or OpenSSL.
     test='libapache2-mod-perl2 libcryptx-perl libio-socket-ssl-perl libjansson-dev sqlite3 postgresql clang libclang-rt-dev git'
+    node='nodejs npm'
     extra='clang-format valgrind lcov'
     missing() {
         for package; do
@@ -32,6 +33,7 @@ elif command -v dnf >/dev/null 2>&1; then
         libcurl-devel openssl-devel gcc perl-interpreter perl-JSON-PP perl-Time-HiRes curl openssl redhat-rpm-config'
     test='perl-Apache-Test perl-Test-Harness perl-Test-Simple perl-CryptX perl-IO-Socket-SSL jansson-devel sqlite postgresql-server clang compiler-rt
         libasan libubsan git'
+    node='nodejs nodejs-npm'
     extra='clang-tools-extra valgrind lcov'
     missing() {
         for package; do
@@ -57,7 +59,39 @@ for set; do
 done
 # shellcheck disable=SC2086 # lists of words
 needed=$(missing $wanted | tr '\n' ' ')
-[ -n "$needed" ] || exit 0
+case " $* " in
+*' test '*)
+    # Node.js may come from elsewhere than the distribution's packages.
+    command -v npm >/dev/null 2>&1 || needed="$needed$node"
+    ;;
+esac
+
+# The provider that t/inject/oauth2.t fetches tokens from: what its lock file names, by its digests.
+install_provider() {
+    case " $* " in
+    *' test '*) ;;
+    *) return 0 ;;
+    esac
+    here=$(cd "$(dirname "$0")/.." && pwd)
+    there=$here/build/oidc
+    if cmp -s "$here/t/oidc/package-lock.json" "$there/package-lock.json" && [ -f "$there/done" ]; then
+        return 0
+    fi
+    mkdir -p "$there"
+    rm -f "$there/done"
+    cp "$here/t/oidc/package.json" "$here/t/oidc/package-lock.json" "$here/t/oidc/provider.js" "$there/"
+    if ! (cd "$there" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error) >"$there/npm.log" 2>&1; then
+        tail -n 40 "$there/npm.log" >&2
+        echo "deps: the OpenID provider of the tests could not be installed" >&2
+        exit 1
+    fi
+    touch "$there/done"
+}
+
+if [ -z "$needed" ]; then
+    install_provider "$@"
+    exit 0
+fi
 
 as_root=
 if [ "$(id -u)" != 0 ]; then
@@ -76,3 +110,4 @@ if ! install_packages $needed >"$log" 2>&1; then
     echo "deps: the packages could not be installed" >&2
     exit 1
 fi
+install_provider "$@"
