@@ -9,6 +9,7 @@
  */
 #include "core.h"
 
+#include <http_core.h>
 #include <http_request.h>
 #include <mod_proxy.h>
 
@@ -16,12 +17,24 @@
 
 #include <dlfcn.h>
 
+/* Trailers of a body that was read before mod_proxy came may be among the headers. */
+static int merges_trailers(request_rec *r)
+{
+    const core_server_config *server = ap_get_core_module_config(r->server->module_config);
+
+    return server->merge_trailers == AP_MERGE_TRAILERS_ENABLE;
+}
+
 static int set_identity_again(request_rec *r)
 {
+    int is_ours = core_is_ours(r);
     const core_decision_t *decision;
 
-    core_scrub_headers(r);
-    if (!core_is_ours(r) || !(decision = core_decision(r))) {
+    /* Elsewhere a header of that name is the operator's: the client's is gone since the request was read. */
+    if (is_ours || merges_trailers(r)) {
+        core_scrub_headers(r);
+    }
+    if (!is_ours || !(decision = core_decision(r))) {
         return DECLINED;
     }
     core_set_identity(r, decision->principal, r->headers_in);

@@ -14,7 +14,6 @@ my $upstream = RR::Upstream->start(dir => place_for('upstream'));
 my $httpd = httpd(modules => ['core'], extra => [qw(actions cgid negotiation speling include proxy_wstunnel autoindex userdir)], vars => { UP => $upstream->url },
                   conf => load_stub() . <<'CONF');
 ScriptSock "@ROOT@/run/cgid.sock"
-MergeTrailers On
 ScriptAlias /cgi/ "@ROOT@/htdocs/cgi/"
 AddLanguage en .en
 AddLanguage de .de
@@ -100,6 +99,12 @@ Action rr-test /cgi/env.cgi virtual
     ProxyPass @UP@
     ProxyPassReverse @UP@
 </Location>
+<Location "/estate/up">
+    AuthType None
+    Require all granted
+    RequestHeader set X-User-Id "of the operator"
+    ProxyPass @UP@
+</Location>
 <Location "/stay/files">
     AuthType RR
     Require rr-red
@@ -118,6 +123,17 @@ $httpd->file('htdocs/views/page.html.en', "english\n");
 $httpd->file('htdocs/views/page.html.de', "deutsch\n");
 $upstream->behave('/own401', status => 401, headers => [['WWW-Authenticate', 'Basic realm="backend"'], ['X-Own', 'yes']], body => 'of the backend');
 $upstream->behave('/own403', status => 403, headers => [['Content-Type', 'text/plain']], body => 'of the backend');
+
+my $merging = httpd(modules => ['core'], vars => { UP => $upstream->url }, conf => load_stub() . <<'CONF');
+MergeTrailers On
+ProxyPass /open @UP@
+<Location "/up">
+    AuthType RR
+    Require rr-red
+    RRIdentityHeader X-User-Id
+    ProxyPass @UP@
+</Location>
+CONF
 
 my $red = { 'X-Red' => who('rose', scopes => 'read', data => { tier => 'gold' }) };
 my $tin = { 'X-Red' => who('tina', scopes => 'read', data => { tier => 'tin' }) };
@@ -172,22 +188,31 @@ cases($httpd,
     # ---- what is the backend's ----
     ["a backend's own 401", at('/up/own401', $red), { status => 401, headers => { 'WWW-Authenticate' => ['Basic realm="backend"'], 'X-Own' => 'yes' }, body => 'of the backend' }],
     ["a backend's own 403", at('/up/own403', $red), { status => 403, body => 'of the backend', headers => { 'Content-Type' => 'text/plain' } }],
+    # ---- a header of ours, where another section of the estate sets it by itself ----
+    ["the operator's own header", at('/estate/up/x', { 'X-User-Id' => 'mallory', 'X_User_Id' => 'mallory' }),
+     { status => 200, json => { 'headers.X-User-Id' => 'of the operator' }, absent => ['mallory'] }],
     # ---- ranges and conditions ----
     ['Range', at('/stay/files/file.txt', { %$red, Range => 'bytes=0-3' }), { status => 206, body => 'file', headers => { 'Cache-Control' => 'private' } }],
     ['If-Modified-Since', at('/stay/files/file.txt', { %$red, 'If-Modified-Since' => 'Fri, 01 Jan 2100 00:00:00 GMT' }), { status => qr/^(304|200)$/, headers => { 'Cache-Control' => 'private' } }],
     ['If-None-Match *', at('/stay/files/file.txt', { %$red, 'If-None-Match' => '*' }), { status => 304, headers => { 'Cache-Control' => 'private' } }],
     ['If-None-Match *, nobody', at('/stay/files/file.txt', { 'If-None-Match' => '*' }), $out],
     ['If-Match, nobody', at('/stay/files/file.txt', { 'If-Match' => '"x"' }), $out],
-    # ---- trailers ----
-    ['a trailer that names somebody', { raw => "POST /up/x HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX-Red: $red->{'X-Red'}\r\nTransfer-Encoding: chunked\r\nTrailer: X-User-Id\r\n\r\n3\r\nabc\r\n0\r\nX-User-Id: mallory\r\nx_user.id: mallory\r\n\r\n" },
-     { status => 200, json => { 'headers.X-User-Id' => 'rose' }, absent => ['mallory'] }],
-    ['a trailer, CGI', { raw => "POST /action/x HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX-Red: $red->{'X-Red'}\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nX-User-Id: mallory\r\n\r\n" },
-     { status => 200, absent => ['mallory'] }],
     ['folded header lines', { raw => "GET /up/x HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX-Red: $red->{'X-Red'}\r\nX-User-Id:\r\n mallory\r\nA: b\r\n X-User-Id: mallory2\r\n\r\n" },
      { status => qr/^(200|400)$/, absent => ['"mallory'] }],
     ['a blank before the colon', { raw => "GET /up/x HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX-Red: $red->{'X-Red'}\r\nX-User-Id : mallory\r\n\r\n" },
      { status => 400 }],
 );
+
+# ---- trailers ----
+for my $server (['kept apart', $httpd], ['merged', $merging]) {
+    my ($how, $one) = @$server;
+    my $post = sub { { raw => "POST $_[0] HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX-Red: $red->{'X-Red'}\r\nTransfer-Encoding: chunked\r\nTrailer: X-User-Id\r\n\r\n"
+                            . "3\r\nabc\r\n0\r\nX-User-Id: mallory\r\nx_user.id: mallory\r\n\r\n" } };
+    check("trailers $how: nobody's", $one->request(%{ $post->('/estate/up/x') }), { status => 200, absent => ['mallory'] }) if $one == $httpd;
+    check("trailers $how: a CGI program", $one->request(%{ $post->('/action/x') }), { status => 200, absent => ['mallory'] }) if $one == $httpd;
+    check("trailers $how: open", $one->request(%{ $post->('/open/x') }), { status => qr/^(200|404)$/, absent => ['mallory'] });
+    check("trailers $how: a backend", $one->request(%{ $post->('/up/x') }), { status => 200, json => { 'headers.X-User-Id' => 'rose' }, absent => ['mallory'] });
+}
 
 # ---- a refusal does not break the connection, whatever body is left ----
 my $client = $httpd->connect;
