@@ -27,6 +27,11 @@ static apr_status_t wrong(read_t *in, const char *at, const char *what)
     return rr_err_set(in->err, RR_EINVAL, at, "%s", what);
 }
 
+static const char *below(read_t *in, const char *at, const char *name)
+{
+    return apr_pstrcat(in->p, at, "/", name, NULL);
+}
+
 typedef struct names_t {
     read_t *in;
     const char *at;
@@ -45,8 +50,8 @@ static int check_name(void *baton, const char *name, const rr_json_t *value)
             return 1;
         }
     }
-    names->rv = rr_err_set(names->in->err, RR_EINVAL, names->at, "unknown member %s",
-                           rr_json_quote(names->in->p, name, 64));
+    names->rv = rr_err_set(names->in->err, RR_EINVAL, below(names->in, names->at, name),
+                           "unknown member %s", rr_json_quote(names->in->p, name, 64));
     return 0;
 }
 
@@ -60,11 +65,6 @@ static apr_status_t check_object(read_t *in, const rr_json_t *value, const char 
     }
     rr_json_members(value, check_name, &names);
     return names.rv;
-}
-
-static const char *below(read_t *in, const char *at, const char *name)
-{
-    return apr_pstrcat(in->p, at, "/", name, NULL);
 }
 
 static const char *element_at(read_t *in, const char *at, apr_size_t index)

@@ -27,7 +27,7 @@ for my $case (
     ['a directory', "RRFilters $place/directory", qr/directory/],
     ['an empty file', "RRFilters $place/empty.json", qr/RR10500/],
     ['broken JSON', "RRFilters $place/broken.json", qr/RR10500/],
-    ['an unknown member', "RRFilters $place/member.json", qr{/1/operations/0: unknown member "when"}],
+    ['an unknown member', "RRFilters $place/member.json", qr{/1/operations/0/when: unknown member "when"}],
     ['a bad pattern', "RRFilters $place/pattern.json", qr{/operations/0/jsonPath/pattern: .*offset 3}],
     ['a path from the end', "RRFilters $place/path.json", qr{/operations/0/jsonPath/path: .*counts from the end.*offset 6}],
     ['in a section that nothing reaches', "<Location /a>\nRRFilters $place/broken.json\n</Location>", qr/RR10500/],
