@@ -19,6 +19,7 @@ typedef struct {
     rrctl_t *ctl;
     const rr_api_t *api;
     apr_hash_t *names; /* of credentials and targets, by id */
+    apr_pool_t *p;     /* of one object */
     int count;         /* members printed of the object at hand */
     int with_id;
     rr_err_t *err;
@@ -30,7 +31,7 @@ typedef struct {
 static const char *by_name(export_t *export, const rr_json_t *value)
 {
     const char *id = rr_json_string(value), *name, *list = "";
-    apr_pool_t *p = export->ctl->p;
+    apr_pool_t *p = export->p;
     apr_size_t i;
 
     if (rr_json_kind(value) == RR_JSON_ARRAY) {
@@ -58,8 +59,8 @@ static int print_member(void *baton, const char *name, const rr_json_t *value)
     for (i = 0; i < sizeof(references) / sizeof(references[0]) && !text; i++) {
         text = strcmp(references[i], name) ? NULL : by_name(export, value);
     }
-    fprintf(export->ctl->out, "%s%s:%s", export->count++ ? "," : "", rr_json_quote(export->ctl->p, name, len),
-            text ? text : rr_json_print(export->ctl->p, value));
+    fprintf(export->ctl->out, "%s%s:%s", export->count++ ? "," : "", rr_json_quote(export->p, name, len),
+            text ? text : rr_json_print(export->p, value));
     return 1;
 }
 
@@ -105,7 +106,7 @@ static apr_array_header_t *sort_objects(export_t *export, const apr_array_header
 /* Rules and filters have no names: their text is their order. */
 static apr_status_t export_attached(export_t *export, const char *path, const char *collection)
 {
-    apr_pool_t *p = export->ctl->p;
+    apr_pool_t *p = export->p;
     apr_array_header_t *objects, *sorted;
     apr_status_t rv = rrctl_api_all(&objects, export->api, apr_pstrcat(p, path, "/", collection, NULL), collection, p,
                                     export->err);
@@ -143,11 +144,12 @@ static apr_status_t export_collection(export_t *export, const char *client, cons
     for (i = 0; rv == APR_SUCCESS && i < objects->nelts; i++) {
         const rr_json_t *object = APR_ARRAY_IDX(objects, i, sorted_t).object;
 
+        apr_pool_clear(export->p);
         id = rr_json_string(rr_json_member(object, "id"));
         apr_hash_set(export->names, id, APR_HASH_KEY_STRING, rr_json_string(rr_json_member(object, kind->name)));
         fputs(i ? ",\n" : "\n", ctl->out);
         print_own(export, object, 0);
-        above = apr_pstrcat(ctl->p, path, "/", id, NULL);
+        above = apr_pstrcat(export->p, path, "/", id, NULL);
         if ((rv = export_attached(export, above, "rules")) == APR_SUCCESS) {
             rv = export_attached(export, above, "filters");
         }
@@ -203,6 +205,9 @@ int cmd_export(rrctl_t *ctl, int argc, const char *const *argv)
     (void)argv;
     if (argc > 1) {
         return rrctl_usage(ctl, "export takes no argument");
+    }
+    if (apr_pool_create(&export.p, ctl->p) != APR_SUCCESS) {
+        return rrctl_fail(ctl, "out of memory");
     }
     if (rrctl_api_open(&api, ctl, &err) != APR_SUCCESS) {
         return rrctl_fail_err(ctl, &err);
