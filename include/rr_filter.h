@@ -23,7 +23,8 @@ typedef struct rr_filter_facts_t {
     const apr_array_header_t *methods; /* const char *: the request's, and those it may be taken for; NULL inside: any */
     const apr_array_header_t *paths;   /* const char *, decoded, below the mount; NULL inside: of two meanings */
     const apr_table_t *headers;        /* as the client sent them; repeated ones joined or apart */
-    const rr_json_t *claims;           /* of a verified token; NULL: there is none */
+    const rr_json_t *const *tokens;    /* claims of each VERIFIED token: objects */
+    int tokens_count;
 } rr_filter_facts_t;
 
 /**

@@ -88,6 +88,7 @@ static int read_facts(rrctl_t *ctl, const try_t *what, rr_filter_facts_t *facts)
 {
     apr_array_header_t *methods = apr_array_make(ctl->p, 1, sizeof(const char *));
     apr_array_header_t *paths = apr_array_make(ctl->p, 1, sizeof(const char *));
+    const rr_json_t **claims = apr_pcalloc(ctl->p, sizeof(*claims));
     rr_err_t err = RR_ERR_INIT;
     int below;
 
@@ -97,9 +98,11 @@ static int read_facts(rrctl_t *ctl, const try_t *what, rr_filter_facts_t *facts)
     facts->paths = paths;
     facts->headers = what->headers;
     if (what->claims &&
-        rr_json_parse_object(&facts->claims, what->claims, strlen(what->claims), ctl->p, &err) != APR_SUCCESS) {
+        rr_json_parse_object(claims, what->claims, strlen(what->claims), ctl->p, &err) != APR_SUCCESS) {
         return rrctl_fail(ctl, "--claims: %s", rr_err_text(&err));
     }
+    facts->tokens = claims;
+    facts->tokens_count = what->claims != NULL;
     return RRCTL_OK;
 }
 

@@ -115,17 +115,34 @@ static apr_table_t *find_headers(request_rec *r, const rr_core_t *core)
     return headers;
 }
 
+/* ---- tokens ---- */
+
+static void find_tokens(rr_filter_facts_t *facts, request_rec *r, const rr_principal_t *who)
+{
+    const rr_json_t **tokens;
+    int i;
+
+    if (!who) {
+        return;
+    }
+    tokens = apr_palloc(r->pool, who->count * sizeof(*tokens));
+    for (i = 0; i < who->count; i++) {
+        if (!strcmp(who->identities[i]->method, "jwt")) {
+            tokens[facts->tokens_count++] = who->identities[i]->data;
+        }
+    }
+    facts->tokens = tokens;
+}
+
 /* ---- all ---- */
 
 const rr_filter_facts_t *filter_facts(request_rec *r, const rr_core_t *core, const char *mount)
 {
     rr_filter_facts_t *facts = apr_pcalloc(r->pool, sizeof(*facts));
-    const rr_principal_t *who = core->principal_get(r);
-    const rr_identity_t *token = who ? rr_principal_by_method(who, "jwt") : NULL;
 
     facts->methods = find_methods(r, core);
     facts->paths = find_paths(r, mount);
     facts->headers = find_headers(r, core);
-    facts->claims = token ? token->data : NULL;
+    find_tokens(facts, r, core->principal_get(r));
     return facts;
 }

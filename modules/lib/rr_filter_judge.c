@@ -109,8 +109,13 @@ static rr_match_e match_claim(const claim_t *claim, const rr_json_t *value)
 static rr_match_e judge_claims(const judge_t *judge, const check_t *check, apr_pool_t *p)
 {
     claim_t claim = { .judge = judge, .check = check, .p = p };
+    rr_match_e found = RR_MATCH_NO;
+    int i;
 
-    return judge->facts->claims ? match_claim(&claim, judge->facts->claims) : RR_MATCH_NO;
+    for (i = 0; i < judge->facts->tokens_count && found != RR_MATCH_YES; i++) {
+        found = either(found, match_claim(&claim, judge->facts->tokens[i]));
+    }
+    return found;
 }
 
 /* ---- headers ---- */

@@ -157,7 +157,8 @@ static void test_conditions(void)
         const char *json = apr_pstrcat(pool, "{" OP, *cases[i].conditions ? "," : "", cases[i].conditions, "}", NULL);
         apr_array_header_t *methods = apr_array_make(pool, 1, sizeof(const char *));
         apr_array_header_t *paths = apr_array_make(pool, 1, sizeof(const char *));
-        rr_filter_facts_t facts = { methods, paths, apr_table_make(pool, 1), NULL };
+        rr_filter_facts_t facts = { methods, paths, apr_table_make(pool, 1), NULL, 0 };
+        const rr_json_t *claims[2] = { NULL };
         rr_err_t err = RR_ERR_INIT;
         const rr_filters_t *filters;
         unsigned char active[1];
@@ -169,7 +170,10 @@ static void test_conditions(void)
             apr_table_set((apr_table_t *)facts.headers, "X-P", cases[i].header);
         }
         if (cases[i].claims) {
-            rr_json_parse_object(&facts.claims, cases[i].claims, strlen(cases[i].claims), pool, &err);
+            rr_json_parse_object(&claims[0], "{\"iss\":\"of another token\"}", 26, pool, &err);
+            rr_json_parse_object(&claims[1], cases[i].claims, strlen(cases[i].claims), pool, &err);
+            facts.tokens = claims;
+            facts.tokens_count = 2;
         }
         if (rr_filters_read(&filters, json, strlen(json), pool, &err) != APR_SUCCESS) {
             ok(0, "%s: %s %s", cases[i].name, err.where, err.text);
