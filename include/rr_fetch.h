@@ -24,7 +24,7 @@ typedef struct rr_fetch_request_t {
     const char *basic_password;  /* with basic_user */
     const char *ca_file;         /* PEM; NULL: the system's */
     const char *accept;          /* media type wanted; NULL: application/json */
-    int (*may_connect)(void *baton, const struct sockaddr *address); /* besides; asked once resolved; NULL: no further rule */
+    int (*may_connect)(void *baton, const struct sockaddr *address); /* asked once resolved; NULL: no further rule */
     void *baton;                 /* for may_connect */
     apr_size_t max_bytes;        /* of the body; 0: RR_MAX_JWKS */
     apr_interval_time_t connect_timeout; /* 0: 2 s */
@@ -52,7 +52,8 @@ apr_status_t rr_fetch_check_ca_file(const char *path, rr_err_t *err);
  *
  * Ownership: response's members live in p.
  * Threads:   any after rr_fetch_init; the calling thread waits at most timeout.
- * Errors:    RR_EINVAL (url), RR_EDENIED (may_connect said no), RR_EUNAVAIL (no connection, TLS refused, timeout, too large, redirect);
+ * Errors:    RR_EINVAL (url), RR_EDENIED (may_connect said no), RR_EUNAVAIL (no connection, TLS refused, timeout, too
+ *            large, redirect);
  *            a status of 400 and up is a response, not an error. err->text never has userinfo, query or body.
  */
 apr_status_t rr_fetch(rr_fetch_response_t *response, const rr_fetch_request_t *request, apr_pool_t *p, rr_err_t *err);

@@ -75,11 +75,12 @@ install_provider() {
     here=$(cd "$(dirname "$0")/.." && pwd)
     there=$here/build/oidc
     if cmp -s "$here/t/oidc/package-lock.json" "$there/package-lock.json" && [ -f "$there/done" ]; then
+        cp "$here/t/oidc/"*.js "$there/"
         return 0
     fi
     mkdir -p "$there"
     rm -f "$there/done"
-    cp "$here/t/oidc/package.json" "$here/t/oidc/package-lock.json" "$here/t/oidc/provider.js" "$there/"
+    cp "$here/t/oidc/package.json" "$here/t/oidc/package-lock.json" "$here/t/oidc/"*.js "$there/"
     if ! (cd "$there" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error) >"$there/npm.log" 2>&1; then
         tail -n 40 "$there/npm.log" >&2
         echo "deps: the OpenID provider of the tests could not be installed" >&2

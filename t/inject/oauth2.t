@@ -55,7 +55,8 @@ my %forms = (
     crowd => { tokenUrl => $token_url, clientId => 'by-post', clientSecret => 'post-secret-0123456789', clientAuth => 'post' },
     lasting => { tokenUrl => $token_url, clientId => 'by-post', clientSecret => 'post-secret-0123456789', clientAuth => 'post' },
     wrong => { tokenUrl => $token_url, clientId => 'by-post', clientSecret => secret('not-the-secret-9'), clientAuth => 'post' },
-    nowhere => { tokenUrl => 'http://127.0.0.1:' . free_port() . '/token', clientId => 'x', clientSecret => secret('nowhere-secret') },
+    nowhere => { tokenUrl => 'http://127.0.0.1:' . free_port() . '/token', clientId => 'x',
+                 clientSecret => secret('nowhere-secret') },
     echo => { tokenUrl => $upstream->url('/token'), clientId => 'x', clientSecret => secret('echo-secret-12') },
 );
 stored_proxy($store, $_, $upstream->url, caller => $caller,
@@ -134,7 +135,8 @@ cases($httpd,
     ['an endpoint on an address that is not allowed', { path => '/strict/wrong/x', headers => { 'X-API-Key' => $caller->{key} } },
      { status => 502 }],
 );
-like($httpd->errorlog, qr/RR10611.*default\/wrong: the token endpoint answers 40[01], invalid_client/, 'the log has the error code');
+like($httpd->errorlog, qr/RR10611.*default\/wrong: the token endpoint answers 40[01], invalid_client/,
+     'the log has the error code');
 
 for my $answer (['no JSON', body => 'hello'], ['no token', body => '{"token_type":"Bearer"}'],
                 ['another type', body => '{"access_token":"abcdefghijklmnop","token_type":"mac"}'],
@@ -143,7 +145,8 @@ for my $answer (['no JSON', body => 'hello'], ['no token', body => '{"token_type
                 ['500', status => 500]) {
     my ($what, %how) = @$answer;
     $upstream->behave('/token', %how);
-    wait_for(sub { my $n = () = $upstream->requests('/token'); get('echo/x'); $n < scalar(() = $upstream->requests('/token')) }, 4);
+    my $before = $upstream->count('/token');
+    wait_for(sub { get('echo/x'); $upstream->count('/token') > $before }, 4);
     check("an endpoint that answers $what", get('echo/x'), { status => 503 });
 }
 $upstream->behave('/token', body => '{"access_token":"abcdefghijklmnop","expires_in":3600}');
