@@ -14,6 +14,8 @@
 #include <apr_thread_proc.h>
 
 #define FLUSH_TIME apr_time_from_sec(5) /* between batches of last-used times */
+#define WRITER_WAIT apr_time_from_msec(150) /* for another process to end its write */
+#define NO_CHANGES 1 /* a state: it can be read. No status has this number */
 
 struct core_live_t {
     server_rec *s;
@@ -28,7 +30,7 @@ struct core_live_t {
     apr_thread_mutex_t *mutex; /* of the members below, and of reading a pepper */
     const rr_keyring_t *ring;    /* atomic; set once */
     const core_pepper_t *pepper; /* atomic; an old one stays for those who use it */
-    int down;                    /* atomic: the status last logged, 0 while it works */
+    int down;                    /* atomic: the status last logged, NO_CHANGES, 0 while it works */
     apr_thread_cond_t *cond;
     apr_thread_t *thread;
     int stop;
@@ -123,15 +125,31 @@ static int is_outage(apr_status_t rv)
     return rv == RR_EUNAVAIL || rv == RR_ESCHEMA || rv == RR_ESEALED || rv == RR_EDENIED;
 }
 
-/* One line a change, from whichever request comes first. */
-static void note_state(core_live_t *live, apr_status_t rv, const rr_err_t *err)
+/* That reading works says nothing of writing; that writing does not, where there is a connection, nothing of reading. */
+static int next_state(int before, apr_status_t rv, int changing)
 {
-    int state = is_outage(rv) ? rv : 0, before = __atomic_load_n(&live->down, __ATOMIC_RELAXED);
+    if (!is_outage(rv)) {
+        return !changing && before == NO_CHANGES ? NO_CHANGES : 0;
+    }
+    return !changing ? rv : before ? before : NO_CHANGES;
+}
+
+/* One line a change, from whichever request comes first. changing: rv is that of a write on a connection. */
+static void note_state(core_live_t *live, apr_status_t rv, int changing, const rr_err_t *err)
+{
+    int before = __atomic_load_n(&live->down, __ATOMIC_RELAXED), state = next_state(before, rv, changing);
 
     if (state == before || !__atomic_compare_exchange_n(&live->down, &before, state, 0, __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
         return;
     }
-    if (state) {
+    if (state == NO_CHANGES) {
+        RR_LOG_S(APLOG_ERR, 0, live->s, 10712, "the store takes no changes, requests that make one get 503: %s",
+                 rr_err_text(err));
+    }
+    else if (before == NO_CHANGES && !state) {
+        RR_LOG_S(APLOG_NOTICE, 0, live->s, 10713, "the store takes changes again");
+    }
+    else if (state) {
         RR_LOG_S(APLOG_ERR, 0, live->s, 10701, "the store does not answer, requests that need it get 503: %s",
                  rr_err_text(err));
     }
@@ -140,20 +158,27 @@ static void note_state(core_live_t *live, apr_status_t rv, const rr_err_t *err)
     }
 }
 
-static apr_status_t run_once(core_reading_t *reading, int *pstale, core_live_t *live, core_store_work_t work, void *baton,
-                             apr_pool_t *p, rr_err_t *err)
+/* How an attempt went, beside its status. */
+typedef struct {
+    int connected;
+    int stale; /* the connection was an old one, and is broken */
+} attempt_t;
+
+static apr_status_t run_once(core_reading_t *reading, attempt_t *attempt, core_live_t *live, core_store_work_t work,
+                             void *baton, apr_pool_t *p, rr_err_t *err)
 {
     core_connection_t *connection;
     apr_status_t rv = core_pool_take(&connection, live->pool, err);
 
-    *pstale = 0;
+    attempt->connected = rv == APR_SUCCESS;
+    attempt->stale = 0;
     if (rv != APR_SUCCESS) {
         return rv;
     }
     reading->started = apr_time_now();
     reading->stamped = live->probe && core_probe_look(&reading->stamp, live->probe);
     rv = work(baton, connection->store, p, err);
-    *pstale = !connection->fresh && rr_store_is_broken(connection->store);
+    attempt->stale = !connection->fresh && rr_store_is_broken(connection->store);
     core_pool_give(live->pool, connection);
     return rv;
 }
@@ -161,16 +186,21 @@ static apr_status_t run_once(core_reading_t *reading, int *pstale, core_live_t *
 apr_status_t core_live_run(core_reading_t *reading, core_live_t *live, core_store_work_t work, void *baton, int again,
                            apr_pool_t *p, rr_err_t *err)
 {
+    attempt_t attempt = { 1, 0 };
     rr_err_t own = RR_ERR_INIT;
     apr_status_t rv;
-    int stale;
 
-    rv = run_once(reading, &stale, live, work, baton, p, &own);
-    if (stale && again && is_outage(rv)) { /* a server that was restarted meanwhile */
-        rr_err_clear(&own);
-        rv = run_once(reading, &stale, live, work, baton, p, &own);
+    if (!again && live->probe && !core_probe_await_writer(live->probe, WRITER_WAIT)) {
+        rv = rr_err_set(&own, RR_EUNAVAIL, "lock", "another program is writing to the store, and does not end");
     }
-    note_state(live, rv, &own);
+    else {
+        rv = run_once(reading, &attempt, live, work, baton, p, &own);
+    }
+    if (attempt.stale && again && is_outage(rv)) { /* a server that was restarted meanwhile */
+        rr_err_clear(&own);
+        rv = run_once(reading, &attempt, live, work, baton, p, &own);
+    }
+    note_state(live, rv, !again && attempt.connected, &own);
     return rv == APR_SUCCESS ? rv : rr_err_set(err, rv, own.where, "%s", rr_err_text(&own));
 }
 
@@ -226,7 +256,7 @@ apr_status_t core_live_keyring(const rr_keyring_t **pring, core_live_t *live, rr
     *pring = live->ring;
     apr_thread_mutex_unlock(live->mutex);
     if (rv != APR_SUCCESS) {
-        note_state(live, rv, &own);
+        note_state(live, rv, 0, &own);
         return rr_err_set(err, rv, own.where, "%s", rr_err_text(&own));
     }
     return rv;
@@ -309,19 +339,23 @@ static apr_status_t write_uses(void *baton, rr_store_t *store, apr_pool_t *p, rr
 static void flush(core_live_t *live, apr_pool_t *p)
 {
     rr_err_t err = RR_ERR_INIT;
+    attempt_t attempt;
     core_reading_t reading;
     flush_work_t work;
-    int failed, stale;
+    int failed;
 
+    if (live->probe && !core_probe_await_writer(live->probe, WRITER_WAIT)) {
+        return; /* the batch waits, too */
+    }
     work.count = core_used_take(&work.uses, live->used, p);
     if (!work.count) {
         return;
     }
     /* Not by core_live_run: that a write fails (a read-only file) says nothing about reading. */
-    failed = run_once(&reading, &stale, live, write_uses, &work, p, &err) != APR_SUCCESS;
-    if (failed && stale) { /* writing a time twice is writing it once */
+    failed = run_once(&reading, &attempt, live, write_uses, &work, p, &err) != APR_SUCCESS;
+    if (failed && attempt.stale) { /* writing a time twice is writing it once */
         rr_err_clear(&err);
-        failed = run_once(&reading, &stale, live, write_uses, &work, p, &err) != APR_SUCCESS;
+        failed = run_once(&reading, &attempt, live, write_uses, &work, p, &err) != APR_SUCCESS;
     }
     if (failed && !live->flush_failed) {
         RR_LOG_S(APLOG_WARNING, 0, live->s, 10703, "times of last use of %d keys were not written: %s", work.count,

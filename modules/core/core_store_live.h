@@ -27,7 +27,7 @@ core_live_t *core_live_make(server_rec *s, const char *driver, const char *param
 void core_live_start(core_live_t *live, apr_pool_t *pchild);
 
 /**
- * Runs work on a connection; again: it may be run twice.
+ * Runs work on a connection; again: it only reads, and may be run twice.
  *
  * *reading is what was known before the statement. Changes between working and not are logged, once each.
  */

@@ -28,6 +28,7 @@ struct core_pool_t {
     apr_thread_mutex_t *mutex;
     apr_thread_cond_t *cond;
     core_connection_t *idle; /* last used first */
+    core_connection_t *kept; /* a broken one of sqlite3: see keep_broken; not in open */
     int open;                /* idle and in use */
     apr_uint64_t epoch;      /* idle connections of another epoch are not used again */
     int trying;              /* after a failure: one thread is connecting */
@@ -170,6 +171,7 @@ static apr_status_t connect_unlocked(core_connection_t **pconnection, core_pool_
                                      rr_err_t *err)
 {
     apr_uint64_t epoch = pool->epoch;
+    core_connection_t *kept = NULL;
     rr_err_t failure = RR_ERR_INIT;
     apr_status_t rv;
 
@@ -182,13 +184,18 @@ static apr_status_t connect_unlocked(core_connection_t **pconnection, core_pool_
         pool->forget(pool->baton);
     }
     rv = connect_store(pconnection, pool, &failure);
-    if (rv == APR_SUCCESS) {
-        (*pconnection)->epoch = epoch;
-    }
     apr_thread_mutex_lock(pool->mutex);
     note_attempt(pool, rv, &failure);
+    if (rv == APR_SUCCESS) {
+        (*pconnection)->epoch = epoch;
+        kept = pool->kept;
+        pool->kept = NULL;
+    }
     apr_thread_cond_broadcast(pool->cond);
     apr_thread_mutex_unlock(pool->mutex);
+    if (kept) {
+        close_connection(pool, kept);
+    }
     return rv == APR_SUCCESS ? rv : rr_err_set(err, rv, failure.where, "%s", rr_err_text(&failure));
 }
 
@@ -229,9 +236,26 @@ apr_status_t core_pool_take(core_connection_t **pconnection, core_pool_t *pool, 
     return rv;
 }
 
+/*
+ * Under the mutex: a broken connection stays open until there is another, and is not used; returned is what to close.
+ * With the last one SQLite would remove the log's index, and on a full disk there is no room to make it again: then
+ * a change that was refused would end reading, too.
+ */
+static core_connection_t *keep_broken(core_pool_t *pool, core_connection_t *connection)
+{
+    core_connection_t *before = pool->kept;
+
+    if (!pool->probe) {
+        return connection;
+    }
+    pool->kept = connection;
+    return before;
+}
+
 void core_pool_give(core_pool_t *pool, core_connection_t *connection)
 {
     int broken = rr_store_is_broken(connection->store), keep;
+    core_connection_t *dead = NULL;
 
     apr_thread_mutex_lock(pool->mutex);
     if (broken && connection->epoch == pool->epoch) {
@@ -245,14 +269,15 @@ void core_pool_give(core_pool_t *pool, core_connection_t *connection)
     }
     else {
         pool->open--;
+        dead = broken ? keep_broken(pool, connection) : connection;
     }
     apr_thread_cond_signal(pool->cond);
     apr_thread_mutex_unlock(pool->mutex);
     if (broken) {
         pool->forget(pool->baton);
     }
-    if (!keep) {
-        close_connection(pool, connection);
+    if (dead) {
+        close_connection(pool, dead);
     }
 }
 
@@ -278,11 +303,16 @@ void core_pool_trim(core_pool_t *pool, apr_time_t now)
 
 void core_pool_close(core_pool_t *pool)
 {
-    core_connection_t *idle;
+    core_connection_t *idle, *kept;
 
     apr_thread_mutex_lock(pool->mutex);
     idle = pool->idle;
     pool->idle = NULL;
+    kept = pool->kept;
+    pool->kept = NULL;
     apr_thread_mutex_unlock(pool->mutex);
     close_list(pool, idle);
+    if (kept) {
+        close_connection(pool, kept);
+    }
 }

@@ -16,7 +16,7 @@
  * stays readable, as it does for SQLite, which maps the same one.
  *
  * Threads: look is lock-free; hold and let_go take the mutex.
- * Spec:    sqlite.org/walformat.html, 2.1 (wal-index header); SQLite's WAL-mode readers compare the same bytes.
+ * Spec:    sqlite.org/walformat.html, 2.1 (wal-index header), 2.3 (locks); SQLite's WAL-mode readers compare the same bytes.
  */
 #include "core_store_probe.h"
 
@@ -32,10 +32,13 @@
 #define HEADER_LEN 48    /* of one copy */
 #define AT_IS_INIT 12    /* byte that is 1 in a header in use */
 #define WAL_INDEX_VERSION 3007000
+#define WRITE_LOCK_AT 120 /* byte that a writer locks */
+#define LOCK_LOOKS_EVERY apr_time_from_msec(5)
 
 typedef struct {
     core_file_id_t database, index;
     const apr_uint64_t *header; /* its first page, mapped */
+    int fd;
     int held;                   /* connections of this process */
 } wal_index_t;
 
@@ -103,6 +106,7 @@ static int find_index(core_probe_t *probe, const core_file_id_t *database)
     /* From here on open for good, even where it turns out to be another's. */
     file = &probe->files[probe->count++];
     memset(file, 0, sizeof(*file));
+    file->fd = fd;
     page = mmap(NULL, 2 * HEADER_LEN, PROT_READ, MAP_SHARED, fd, 0);
     if (page == MAP_FAILED || fstat(fd, &info) != 0 || info.st_dev != index.device || info.st_ino != index.inode ||
         info.st_size < 2 * HEADER_LEN || !file_id(&again, probe->path) || !core_file_id_equal(&again, database)) {
@@ -176,4 +180,23 @@ int core_probe_look(core_stamp_t *stamp, core_probe_t *probe)
     stamp->words[15] = (apr_uint64_t)info.st_mtim.tv_sec;
     stamp->words[16] = (apr_uint64_t)info.st_mtim.tv_nsec;
     return 1;
+}
+
+/* Another process's lock; those of this one are not seen. Asking needs no lock, and no descriptor is closed. */
+static int is_write_locked(int fd)
+{
+    struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = WRITE_LOCK_AT, .l_len = 1 };
+
+    return fcntl(fd, F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
+}
+
+int core_probe_await_writer(const core_probe_t *probe, apr_interval_time_t wait)
+{
+    int at = __atomic_load_n(&probe->current, __ATOMIC_ACQUIRE), locked;
+    apr_time_t end = apr_time_now() + wait;
+
+    while ((locked = at >= 0 && is_write_locked(probe->files[at].fd)) && apr_time_now() < end) {
+        apr_sleep(LOCK_LOOKS_EVERY);
+    }
+    return !locked;
 }

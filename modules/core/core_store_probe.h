@@ -42,4 +42,13 @@ void core_probe_let_go(core_probe_t *probe, const core_file_id_t *id);
  */
 int core_probe_look(core_stamp_t *stamp, core_probe_t *probe);
 
+/**
+ * Waits so long for another process to end its write transaction. APR's driver would wait for seconds, and SQLite's
+ * own waiting happens inside APR's process-wide mutex.
+ *
+ * Result:  false: it has not ended. True also where that cannot be told.
+ * Threads: any; takes no lock.
+ */
+int core_probe_await_writer(const core_probe_t *probe, apr_interval_time_t wait);
+
 #endif

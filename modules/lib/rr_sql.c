@@ -418,7 +418,9 @@ static const char *pgsql_params(const char *params, apr_pool_t *p)
 
 static apr_status_t set_up_pgsql(rr_sql_t *sql, rr_err_t *err)
 {
+    /* A writer that does not end holds up others no longer than one of sqlite3's does. */
     static const char *const settings[] = { "SET client_encoding TO 'UTF8'", "SET statement_timeout TO 5000",
+                                            "SET lock_timeout TO 250",
                                             "SET idle_in_transaction_session_timeout TO 30000",
                                             "SET default_transaction_isolation TO 'read committed'", NULL };
     apr_status_t rv = APR_SUCCESS;

@@ -305,12 +305,18 @@ apr_status_t rr_store_begin_read(rr_store_t *store, rr_err_t *err)
 
 apr_status_t rr_store_commit(rr_store_t *store, rr_err_t *err)
 {
+    apr_status_t rv;
+
     /* PostgreSQL answers a COMMIT after a failed statement with success, and rolls back. */
     if (rr_sql_is_broken(store->sql)) {
         rr_store_rollback(store);
         return rr_err_set(err, RR_EUNAVAIL, "commit", "a statement of the transaction failed: nothing was written");
     }
-    return rr_sql_run(store->sql, "COMMIT", err);
+    rv = rr_sql_run(store->sql, "COMMIT", err);
+    if (rv != APR_SUCCESS) { /* sqlite3 may leave it open, with its lock */
+        rr_store_rollback(store);
+    }
+    return rv;
 }
 
 void rr_store_rollback(rr_store_t *store)
