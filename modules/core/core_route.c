@@ -282,5 +282,5 @@ int core_handle_route(request_rec *r)
     if (!r->filename || strncmp(r->filename, "rr-proxy:", 9)) {
         return DECLINED;
     }
-    return core_refuse(r, HTTP_NOT_IMPLEMENTED, "Forwarding to stored targets is not part of this version.");
+    return core_refuse(r, HTTP_NOT_IMPLEMENTED, "This server does not forward to stored targets: mod_rr_inject is not loaded.");
 }
