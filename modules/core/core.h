@@ -128,9 +128,6 @@ core_decision_t *core_decision(request_rec *r);
 /** type_checker: httpd has let r pass. */
 void core_admit(request_rec *r);
 
-/** True for the page of an ErrorDocument. */
-int core_is_error_document(request_rec *r);
-
 /**
  * fixups: decides what no earlier phase decided (Satisfy Any, a fast redirect), refuses what was
  * skipped on the strength of a refused request. OK, or a refusal.

@@ -47,11 +47,6 @@ int core_is_ours(request_rec *r)
     return type && !apr_cstr_casecmp(type, CORE_AUTH_TYPE);
 }
 
-int core_is_error_document(request_rec *r)
-{
-    return r->prev && ap_is_HTTP_ERROR(r->prev->status);
-}
-
 /* The request httpd copies authorization from instead of judging r, or NULL. */
 static request_rec *skipped_for(request_rec *r)
 {
@@ -92,12 +87,6 @@ void core_admit(request_rec *r)
     }
 }
 
-static int would_be_forwarded(request_rec *r)
-{
-    return r->proxyreq != PROXYREQ_NONE || (r->filename && !strncmp(r->filename, "proxy:", 6))
-           || (r->handler && (!strcmp(r->handler, "proxy-server") || !strncmp(r->handler, "proxy:", 6)));
-}
-
 /*
  * httpd let r pass on the strength of a request that was refused. Only the
  * page of an ErrorDocument may go on: as nobody, locally, with the refusal's status.
@@ -106,10 +95,10 @@ static int refuse_skipped(request_rec *r)
 {
     r->user = NULL;
     r->ap_auth_type = NULL;
-    if (!core_is_error_document(r)) {
+    if (!rr_glue_is_error_document(r)) {
         return core_refuse(r, HTTP_FORBIDDEN, NULL);
     }
-    if (would_be_forwarded(r)) {
+    if (rr_glue_is_forwarded(r)) {
         RR_LOG_R(APLOG_INFO, 0, r, 10120, "the ErrorDocument of a refused request is not forwarded: %s", r->uri);
         return r->prev->status;
     }

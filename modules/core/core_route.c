@@ -178,24 +178,12 @@ const rr_snapshot_t *core_snapshot(request_rec *r, rr_err_t *err)
 
 /* ---- whom it admits ---- */
 
-static int proves(const rr_principal_t *who, const rr_party_t *credential)
-{
-    int i;
-
-    for (i = 0; credential && i < who->count; i++) {
-        if (who->identities[i]->credential_id && !strcmp(who->identities[i]->credential_id, credential->id)) {
-            return 1;
-        }
-    }
-    return 0;
-}
-
 static int admits(const rr_proxy_t *proxy, const rr_principal_t *who)
 {
     int proved = 0, i;
 
     for (i = 0; i < proxy->credentials->nelts; i++) {
-        proved += proves(who, APR_ARRAY_IDX(proxy->credentials, i, const rr_party_t *));
+        proved += rr_principal_proves(who, APR_ARRAY_IDX(proxy->credentials, i, const rr_party_t *));
     }
     return proxy->all ? proved && proved == proxy->credentials->nelts : proved > 0;
 }

@@ -175,19 +175,6 @@ static void clean_request(request_rec *r)
     }
 }
 
-/* What a caller proved of the proxy's credentials. */
-static int proves(const rr_principal_t *who, const rr_party_t *party)
-{
-    int i;
-
-    for (i = 0; who && i < who->count; i++) {
-        if (who->identities[i]->credential_id && !strcmp(who->identities[i]->credential_id, party->id)) {
-            return 1;
-        }
-    }
-    return 0;
-}
-
 /* The four stages in their order (design: target credential, target, proxy credential, proxy or Location). */
 static void gather_stages(request_rec *r, apr_array_header_t *stages, const filter_file_t *file)
 {
@@ -208,7 +195,7 @@ static void gather_stages(request_rec *r, apr_array_header_t *stages, const filt
         for (i = 0; i < proxy->credentials->nelts; i++) {
             const rr_party_t *party = APR_ARRAY_IDX(proxy->credentials, i, const rr_party_t *);
 
-            if (party && proves(core->principal_get(r), party)) {
+            if (rr_principal_proves(core->principal_get(r), party)) {
                 add_stage(r, stages, "proxy credential", party->attached.filters, facts, matcher);
             }
         }

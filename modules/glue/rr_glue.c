@@ -32,6 +32,17 @@ int rr_core_bind(const rr_core_t **pcore, server_rec *s, const char *module_name
     return OK;
 }
 
+int rr_glue_is_error_document(const request_rec *r)
+{
+    return r->prev && ap_is_HTTP_ERROR(r->prev->status);
+}
+
+int rr_glue_is_forwarded(const request_rec *r)
+{
+    return r->proxyreq != PROXYREQ_NONE || (r->filename && !strncmp(r->filename, "proxy:", 6))
+           || (r->handler && (!strcmp(r->handler, "proxy-server") || !strncmp(r->handler, "proxy:", 6)));
+}
+
 const char *rr_glue_location(const cmd_parms *cmd)
 {
     const ap_directive_t *section;

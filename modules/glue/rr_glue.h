@@ -29,6 +29,12 @@ const char *rr_glue_set(cmd_parms *cmd, void *conf, const char *text);
  */
 int rr_core_bind(const rr_core_t **pcore, server_rec *s, const char *module_name);
 
+/** True for the page of an ErrorDocument: it was not the client who asked for it. */
+int rr_glue_is_error_document(const request_rec *r);
+
+/** Whether mod_proxy would serve r, as far as fixups can know. */
+int rr_glue_is_forwarded(const request_rec *r);
+
 /** The path of the <Location "/path"> that cmd stands in, also within <If> or <Limit>; NULL: none, or one with a wildcard. */
 const char *rr_glue_location(const cmd_parms *cmd);
 

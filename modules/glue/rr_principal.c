@@ -16,6 +16,18 @@ const rr_identity_t *rr_principal_by_method(const rr_principal_t *who, const cha
     return NULL;
 }
 
+int rr_principal_proves(const rr_principal_t *who, const rr_party_t *credential)
+{
+    int i;
+
+    for (i = 0; who && credential && i < who->count; i++) {
+        if (who->identities[i]->credential_id && !strcmp(who->identities[i]->credential_id, credential->id)) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
 int rr_principal_has_scope(const rr_principal_t *who, const char *scope)
 {
     int i;

@@ -283,18 +283,6 @@ static int decide(request_rec *r, const rules_dir_t *conf, const rr_scope_t *sco
 
 /* ---- a request's way ---- */
 
-/* True for the page of an ErrorDocument: it was not the client who asked for it. */
-static int is_error_document(request_rec *r)
-{
-    return r->prev && ap_is_HTTP_ERROR(r->prev->status);
-}
-
-static int would_be_forwarded(request_rec *r)
-{
-    return r->proxyreq != PROXYREQ_NONE || (r->filename && !strncmp(r->filename, "proxy:", 6)) ||
-           (r->handler && (!strcmp(r->handler, "proxy-server") || !strncmp(r->handler, "proxy:", 6)));
-}
-
 static int read_request(request_rec *r)
 {
     rules_body_inherit(r);
@@ -308,7 +296,7 @@ static int check_authz(request_rec *r)
     const int count = gather_scopes(scopes, r, conf);
     int status;
 
-    if (!count || is_error_document(r)) {
+    if (!count || rr_glue_is_error_document(r)) {
         return DECLINED;
     }
     status = decide(r, conf, scopes, count, 0);
@@ -329,8 +317,8 @@ static int fix_up(request_rec *r)
     }
     /* mod_cache would answer the next client before rules are asked. */
     apr_table_setn(r->subprocess_env, "no-cache", "1");
-    if (is_error_document(r)) {
-        if (!would_be_forwarded(r)) {
+    if (rr_glue_is_error_document(r)) {
+        if (!rr_glue_is_forwarded(r)) {
             return DECLINED;
         }
         RR_LOG_R(APLOG_INFO, 0, r, 10406, "an ErrorDocument is not forwarded by a route with rules: %s", r->uri);
