@@ -192,6 +192,9 @@ int inject_owes(request_rec *r);
 
 int inject_translate(request_rec *r);
 int inject_resolve(request_rec *r);
+
+/** Behind those who send a request elsewhere in fixups: what was not resolved before is now. */
+int inject_resolve_late(request_rec *r);
 void inject_apply(request_rec *r, const inject_request_t *own);
 
 /** check_config: the places where providers read credentials. */

@@ -45,20 +45,22 @@ static void add_mask(apr_array_header_t *masks, const char *bytes, apr_size_t le
     }
 }
 
-/* As base64 of it, its end without padding and without the bits that depend on what follows. */
+/* As base64 of it, alone (without padding) and with more behind it, which its last bits then depend on. */
 static void add_base64(apr_pool_t *p, apr_array_header_t *masks, const char *secret, apr_size_t len)
 {
-    apr_size_t whole = len / 3 * 4;
-    char *standard = apr_palloc(p, (apr_size_t)apr_base64_encode_len((int)len)), *url, *c;
+    char *coded = apr_palloc(p, (apr_size_t)apr_base64_encode_len((int)len)), *url, *c;
+    apr_size_t alone, whole = len / 3 * 4 + len % 3;
 
-    apr_base64_encode(standard, secret, (int)len);
-    standard[whole + (len % 3 ? len % 3 : 0)] = '\0';
-    add_mask(masks, standard, strlen(standard));
-    url = apr_pstrdup(p, standard);
+    apr_base64_encode(coded, secret, (int)len);
+    alone = strcspn(coded, "=");
+    add_mask(masks, coded, alone);
+    add_mask(masks, coded, whole < alone ? whole : alone);
+    url = apr_pstrdup(p, coded);
     for (c = url; *c; c++) {
         *c = *c == '+' ? '-' : *c == '/' ? '_' : *c;
     }
-    add_mask(masks, url, strlen(url));
+    add_mask(masks, url, alone);
+    add_mask(masks, url, whole < alone ? whole : alone);
 }
 
 static void add_percent(apr_pool_t *p, apr_array_header_t *masks, const char *secret, apr_size_t len, const char *digits)
@@ -142,7 +144,8 @@ static int has_any(const char *text, apr_size_t len, const apr_array_header_t *m
     return 0;
 }
 
-static void overwrite(char *text, apr_size_t len, const apr_array_header_t *masks)
+/* Whatever begins in the first `before` bytes. */
+static void overwrite(char *text, apr_size_t len, apr_size_t before, const apr_array_header_t *masks)
 {
     int i;
 
@@ -150,7 +153,7 @@ static void overwrite(char *text, apr_size_t len, const apr_array_header_t *mask
         const inject_mask_t *mask = &APR_ARRAY_IDX(masks, i, inject_mask_t);
         char *at = text, *found;
 
-        while ((found = find(at, len - (apr_size_t)(at - text), mask))) {
+        while ((found = find(at, len - (apr_size_t)(at - text), mask)) && found < text + before) {
             memset(found, '*', mask->len);
             at = found + mask->len;
         }
@@ -194,7 +197,7 @@ static void mask_headers(request_rec *r, apr_table_t *headers, const apr_array_h
 
         if (len && has_any(entries[i].val, len, masks)) {
             entries[i].val = apr_pstrmemdup(r->pool, entries[i].val, len); /* what setn was given may be anybody's */
-            overwrite(entries[i].val, len, masks);
+            overwrite(entries[i].val, len, len, masks);
         }
     }
 }
@@ -293,6 +296,7 @@ static int is_text(request_rec *r)
 static void put_held(masking_t *masking, ap_filter_t *f)
 {
     if (masking->held_len) {
+        overwrite(masking->held, masking->held_len, masking->held_len, masking->masks);
         APR_BRIGADE_INSERT_TAIL(masking->out, apr_bucket_heap_create(masking->held, masking->held_len, NULL,
                                                                      f->c->bucket_alloc));
         masking->held_len = 0;
@@ -313,8 +317,8 @@ static void mask_piece(masking_t *masking, ap_filter_t *f, apr_bucket *bucket, c
     text = apr_bucket_alloc(all, f->c->bucket_alloc);
     memcpy(text, masking->held, held);
     memcpy(text + held, data, len);
-    overwrite(text, all, masking->masks);
-    open = open_end(text, all, masking->masks);
+    open = open_end(text, all, masking->masks); /* where something longer may begin, nothing shorter is judged yet */
+    overwrite(text, all, all - open, masking->masks);
     memcpy(masking->held, text + all - open, open);
     masking->held_len = open;
     if (all > open) {

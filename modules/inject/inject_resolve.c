@@ -185,3 +185,10 @@ int inject_resolve(request_rec *r)
     }
     return status == OK ? DECLINED : status;
 }
+
+int inject_resolve_late(request_rec *r)
+{
+    const inject_request_t *own = inject_request_peek(r);
+
+    return own && own->resolved_for == r->per_dir_config ? DECLINED : inject_resolve(r);
+}

@@ -149,6 +149,7 @@ static void register_hooks(apr_pool_t *p)
 {
     static const char *const before_core[] = { "mod_rr_core.c", NULL };
     static const char *const behind_core[] = { "mod_rr_core.c", NULL };
+    static const char *const behind_redirects[] = { "mod_rr_core.c", "mod_dir.c", "mod_rewrite.c", NULL };
     static const char *const before_proxy[] = { "mod_proxy.c", NULL };
     static const char *const before_watchdog[] = { "mod_watchdog.c", NULL };
 
@@ -161,6 +162,7 @@ static void register_hooks(apr_pool_t *p)
 
     ap_hook_translate_name(inject_translate, NULL, before_core, APR_HOOK_REALLY_FIRST);
     ap_hook_fixups(inject_resolve, behind_core, before_proxy, APR_HOOK_REALLY_FIRST);
+    ap_hook_fixups(inject_resolve_late, behind_redirects, NULL, APR_HOOK_REALLY_LAST);
     ap_hook_insert_filter(inject_insert_mask, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_insert_error_filter(inject_insert_mask, NULL, NULL, APR_HOOK_MIDDLE);
     inject_mask_register();

@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# Connections to targets: kept, replaced when the target changes; https verified or nothing is sent.
+
+use strict;
+use warnings;
+
+use RR::Cert;
+use RR::Inject;
+use RR::Test;
+
+my ($store, $upstream, $other) = (store(), upstream(), upstream());
+my $authority = RR::Cert->authority(place_for('ca'));
+my $tls = upstream(tls => $authority->all);
+(my $tls_url = $tls->url) =~ s/127\.0\.0\.1/localhost/; # mod_ssl compares names, never addresses
+my $caller = $store->key('caller');
+my $operator = $store->key('operator', '--scope', 'rr:admin');
+my %vendor = (credentialAuthType => 'key', credentialSecret => { key => secret('vendor-key-' . 'v' x 20, 'vendor key') },
+              credentialAllowedOrigins => [$upstream->url, $other->url, $tls_url]);
+
+my $plain = stored_proxy($store, 'plain', $upstream->url, caller => $caller, secret => { %vendor });
+stored_proxy($store, 'tls', "$tls_url/v1", caller => $caller, secret => { %vendor });
+stored_proxy($store, 'bare', "$tls_url/bare", caller => $caller);
+
+my $conf = $store->conf . <<'CONF';
+RRTargetAllow loopback
+SSLProxyEngine On
+SSLProxyCACertificateFile @CA@
+SSLProxyVerify @VERIFY@
+SSLProxyCheckPeerName @CHECK@
+SSLProxyCheckPeerCN @CHECK@
+SSLProxyCheckPeerExpire @CHECK@
+<Location "/gw">
+    AuthType RR
+    RRGateway On
+    Require rr-proxy
+</Location>
+<Location "/rr-admin">
+    AuthType RR
+    Require rr-key
+    SetHandler rr-admin
+</Location>
+# One worker of the operator's, with and without a credential.
+<Location "/open">
+    ProxyPass "@TLS@/own"
+</Location>
+<Location "/own">
+    AuthType RR
+    Require rr-key
+    RRTargetCredential default/plain
+    ProxyPass "@TLS@/own"
+</Location>
+CONF
+sub conf { my ($verify, $check) = @_; return $conf =~ s/\@VERIFY\@/$verify/gr =~ s/\@CHECK\@/$check/gr }
+my $httpd = httpd(modules => [qw(core keyauth inject admin)], extra => [qw(ssl)], children => 1, threads => 8,
+                  vars => { CA => $authority->ca_file, TLS => $tls_url }, conf => conf('require', 'On'));
+my %key = (headers => { 'X-API-Key' => $caller->{key} });
+
+sub connections { my ($server) = @_; my %seen = map { $_->{connection} => 1 } $server->requests; return scalar keys %seen }
+
+# ---- kept ----
+{
+    my $client = $httpd->connect;
+    for my $n (1 .. 20) {
+        my $res = $client->exchange(path => "/gw/plain/$n", keep => 1, %key);
+        is($res->status, 200, "request $n on one connection") if $n == 1 || $res->status != 200;
+    }
+    $client->close;
+    is($upstream->count, 20, 'twenty requests');
+    is(connections($upstream), 1, 'were sent on one connection');
+}
+check("another connection of a client's", $httpd->request(path => '/gw/plain/x', %key), { status => 200 });
+is(connections($upstream), 1, 'uses it too');
+
+# ---- a target changes ----
+my $change = $httpd->request(method => 'PUT', path => "/rr-admin/clients/default/targets/$plain->{target}{id}",
+    headers => { 'X-API-Key' => $operator->{key}, 'Content-Type' => 'application/json' },
+    body => json_text({ targetName => 'plain', targetBaseURL => $other->url('/new') }));
+check('a target moves', $change, { status => 200 });
+check('the next request', $httpd->request(path => '/gw/plain/x', %key), { status => 200, json => { target => '/new/x' } });
+is($upstream->count, 21, 'does not go to the old place');
+is($other->count, 1, 'but to the new one');
+
+# ---- https ----
+sub tls_cases
+{
+    my ($how) = @_;
+    for my $cert ('good', 'expired', 'wrong-name', 'self-signed') {
+        $tls->show_cert($cert);
+        $httpd->graceful; # connections of the old generation end
+        for my $where ('/gw/tls/x', '/gw/bare/x', '/own/x') {
+            my $before = $tls->count;
+            my $good = $cert eq 'good';
+            check("$how, $cert, $where", $httpd->request(path => $where, %key),
+                  $good ? { status => 200 } : { status => 502, json => { status => 502 } });
+            is($tls->count - $before, $good ? 1 : 0, "$how, $cert, $where: " . ($good ? 'sent' : 'nothing sent'));
+        }
+    }
+}
+tls_cases('verified by mod_ssl');
+$tls->show_cert('good');
+$httpd->restart(conf('none', 'Off'));
+tls_cases('left open by mod_ssl');
+
+$tls->show_cert('self-signed');
+$httpd->graceful;
+my $before = $tls->count;
+check("the operator's own, without a credential", $httpd->request(path => '/open/x'), { status => 200 });
+is($tls->count - $before, 1, 'is none of our business');
+check('the same connection, with a credential', $httpd->request(path => '/own/x', %key), { status => 502 });
+is($tls->count - $before, 1, 'nothing is sent on it');
+
+expect_log('RR10610');
+allow_log('AH01630', 'AH01084', 'AH01097', 'AH01114', 'AH00898', 'AH02411', 'AH02039', 'AH02004', 'AH01085', qr/AH0\d{4}/);
+finish();
