@@ -36,30 +36,31 @@ sub whole
               . '(SELECT 1 FROM rr_key k WHERE k.credential = c.id)'), 0, "$what: nothing is half there");
 }
 
-# A child that writes is killed now and then, while credentials are made over kept-alive connections.
+# One child or another is killed now and then, while credentials are made over kept-alive connections.
 sub kill_children
 {
     my ($what, $store, $sql) = @_;
     my $operator = $store->key('operator', '--scope', 'rr:admin')->{key};
-    my $httpd = httpd(modules => [qw(core keyauth admin)], children => 2, conf => $store->conf . $conf);
+    my $httpd = httpd(modules => [qw(core keyauth admin)], children => 3, conf => $store->conf . $conf);
     my $before = revision($sql);
     my (%acknowledged, $client, $lost);
-    my ($killed, $next) = (0, 40);
+    my ($killed, $next) = (0, 70);
 
     for my $n (1 .. $writes) {
         # Killed by a program of its own a moment later, so that it is in the middle of something.
         if ($n == $next) {
-            my ($victim) = $httpd->children;
+            my @children = $httpd->children;
+            my $victim = @children ? $children[$n / 70 % @children] : 0;
             my $wait = ($n * 7919) % 3000 / 1e6;
             my $pid = fork();
             die "fork: $!\n" unless defined $pid;
             if ($pid == 0) {
                 select(undef, undef, undef, $wait);
-                kill('KILL', $_) for $httpd->children;
+                kill('KILL', $victim) if $victim;
                 POSIX::_exit(0);
             }
             $killed++ if $victim;
-            $next += 60;
+            $next += 70;
         }
         my $name = sprintf('made%05d', $n);
         $client ||= eval { $httpd->connect };
@@ -115,7 +116,7 @@ sub kill_rrctl
 
     # A thousand objects in one transaction: all of them, or none.
     my $file = "$place/thousand.json";
-    spew($file, json_text({ id => 'default', credentials => [map {
+    spew($file, json_text({ credentials => [map {
         { credentialType => 'proxy', credentialAuthType => 'key', credentialName => "applied$_" } } 1 .. $writes] }));
     my %seen;
     for my $wait (0.02, 0.05, 0.1, 0.15, 0.2) {
@@ -163,5 +164,5 @@ SKIP: {
     kill_rrctl('pgsql, rrctl', $store, $by_pgsql);
 }
 
-allow_log(qr/AH00052: child pid \d+ exit signal Killed/, qw(RR10701 RR10712 RR10703));
+allow_log(qr/AH00052: child pid \d+ exit signal Killed/, qw(AH10392 RR10701 RR10712 RR10703));
 finish();
