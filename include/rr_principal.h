@@ -66,6 +66,13 @@ typedef enum {
     RR_LACK_DOUBT   /* word: what could not be decided; with AUTHZ_GENERAL_ERROR, which no negation turns round: 403 */
 } rr_lack_e;
 
+/* What RRTargetAllow of a section says: where the store's objects may lead besides. Constant after startup. */
+typedef struct rr_target_allow_t {
+    const char *words;               /* as written; never NULL. Equal words are the same rule, also after a restart */
+    int loopback, link_local, clear; /* flags */
+    apr_array_header_t *nets;        /* apr_ipsubnet_t *; NULL: none */
+} rr_target_allow_t;
+
 /* Work on a connection: one statement or transaction, which it ends; p is scratch that ends with it. */
 typedef apr_status_t (*rr_store_work_t)(void *baton, rr_store_t *store, apr_pool_t *p, rr_err_t *err);
 
@@ -138,6 +145,13 @@ typedef struct rr_core_t {
 
     /* Whether s has a store; from check_config on. */
     int (*has_store)(const server_rec *s);
+
+    /* What r's section allows; never NULL, the same in every child, and valid until the configuration is read anew. */
+    const rr_target_allow_t *(*target_allow)(request_rec *r);
+
+    /* Whether that lets a connection go to the address; clear: it is not encrypted. RR_EDENIED says what it is. */
+    apr_status_t (*target_judge)(const rr_target_allow_t *allow, const struct sockaddr *address, int clear,
+                                 rr_err_t *err);
 } rr_core_t;
 
 APR_DECLARE_OPTIONAL_FN(const rr_core_t *, rr_core_get, (void));

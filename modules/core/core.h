@@ -40,6 +40,7 @@ typedef struct core_dir_t {
     const char *proxy;             /* RRProxy's argument; NULL: none */
     int gateway;
     apr_array_header_t *gateway_clients; /* const char *: whose proxies it serves; NULL: everybody's */
+    rr_target_allow_t *allow;      /* RRTargetAllow; NULL: unset */
 } core_dir_t;
 
 typedef struct core_server_t {
@@ -212,6 +213,16 @@ int core_check_route(request_rec *r, const rr_principal_t *who);
 int core_translate_route(request_rec *r);
 int core_map_route(request_rec *r);
 int core_handle_route(request_rec *r);
+
+/* core_address.c */
+
+/** Directive time: RRTargetAllow WORD... */
+const char *core_add_target_allow(cmd_parms *cmd, void *conf, const char *word);
+
+/** See rr_core_t. */
+const rr_target_allow_t *core_target_allow(request_rec *r);
+apr_status_t core_target_judge(const rr_target_allow_t *allow, const struct sockaddr *address, int clear,
+                               rr_err_t *err);
 
 /* core_proxy.c */
 void core_hook_proxy(void);

@@ -45,6 +45,7 @@ static void *merge_dir(apr_pool_t *p, void *base_, void *add_)
     merged->identity_header = add->identity_header ? add->identity_header : base->identity_header;
     merged->claims = core_merge_claim_headers(p, base->claims, add->claims);
     merged->providers = add->providers ? add->providers : base->providers;
+    merged->allow = add->allow ? add->allow : base->allow; /* a section that says anything says it all */
     core_merge_route(merged, base, add);
     return merged;
 }
@@ -139,6 +140,8 @@ static const rr_core_t core = {
     .store_run = store_run,
     .store_keyring = core_store_keyring,
     .has_store = core_store_is_configured,
+    .target_allow = core_target_allow,
+    .target_judge = core_target_judge,
 };
 
 static const rr_core_t *rr_core_get(void)
@@ -289,6 +292,8 @@ static const command_rec directives[] = {
                   "id, alias or CLIENT/NAME of the stored proxy that this Location serves"),
     AP_INIT_TAKE_ARGV("RRGateway", core_set_gateway, NULL, ACCESS_CONF,
                       "Off, On or On client CLIENT...: the first segment below this Location names a stored proxy"),
+    AP_INIT_ITERATE("RRTargetAllow", core_add_target_allow, NULL, RSRC_CONF | ACCESS_CONF,
+                    "loopback, link-local, http, ADDRESS/BITS: where the store's objects may lead besides"),
     AP_INIT_TAKE1("RRAuditLog", core_configure_audit, NULL, RSRC_CONF,
                   "file, \"|program\" or syslog for one JSON line a request"),
     { NULL }

@@ -21,11 +21,8 @@ extern const rr_core_t *inject_core; /* written once, in check_config */
 
 /* ---- configuration ---- */
 
-struct inject_allow_t;
-
 typedef struct inject_dir_t {
     const char *credential;       /* RRTargetCredential CLIENT/NAME; NULL: none */
-    struct inject_allow_t *allow; /* RRTargetAllow; NULL: unset */
     int proxy_headers;            /* flag */
     const char *token_header;     /* RRBackendToken; NULL: none */
     const char *token_audience;   /* NULL: none */
@@ -127,15 +124,6 @@ apr_status_t inject_source_make(struct inject_source_t **psource, inject_credent
 apr_status_t inject_source_parts(const inject_parts_t **pparts, request_rec *r, inject_credential_t *credential,
                                  rr_err_t *err);
 
-/* ---- inject_address.c ---- */
-
-const char *inject_allow_add(cmd_parms *cmd, void *conf, const char *word);
-struct inject_allow_t *inject_allow_merge(apr_pool_t *p, struct inject_allow_t *base, struct inject_allow_t *add);
-
-/** Whether r's section lets a connection go to that address; clear: it is not encrypted. RR_EDENIED says what it is. */
-apr_status_t inject_address_judge(const struct inject_allow_t *allow, const apr_sockaddr_t *address, int clear,
-                                  rr_err_t *err);
-
 /* ---- inject_worker.c: mod_proxy's side of a stored target ---- */
 
 typedef struct inject_worker_t {
@@ -164,8 +152,7 @@ void inject_worker_sweep(void);
 apr_status_t inject_worker_get(inject_worker_t **pworker, request_rec *r, const rr_target_t *target, rr_err_t *err);
 
 /** Resolves the host (again after 30 s) and judges every address. RR_EDENIED, RR_EUNAVAIL (does not resolve). */
-apr_status_t inject_worker_judge(inject_worker_t *worker, request_rec *r, const struct inject_allow_t *allow,
-                                 rr_err_t *err);
+apr_status_t inject_worker_judge(inject_worker_t *worker, request_rec *r, rr_err_t *err);
 
 /* ---- one request ---- */
 

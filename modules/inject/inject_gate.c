@@ -192,7 +192,8 @@ static int judge_connection(conn_rec *c, void *socket)
         return DECLINED;
     }
     if (!c->client_addr
-        || inject_address_judge(inject_dir(sending)->allow, c->client_addr, own->worker->clear, &err) != APR_SUCCESS) {
+        || inject_core->target_judge(inject_core->target_allow(sending), (const struct sockaddr *)&c->client_addr->sa,
+                                     own->worker->clear, &err) != APR_SUCCESS) {
         return stop_sending(apr_psprintf(sending->pool, "the target's address is not allowed: %s", rr_err_text(&err)));
     }
     return DECLINED;

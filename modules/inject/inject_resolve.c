@@ -86,7 +86,7 @@ static int find_target(request_rec *r, inject_request_t *own, const rr_target_t 
     rr_err_t err = RR_ERR_INIT;
 
     if (inject_worker_get(&own->worker, r, target, &err) != APR_SUCCESS
-        || inject_worker_judge(own->worker, r, inject_dir(r)->allow, &err) != APR_SUCCESS) {
+        || inject_worker_judge(own->worker, r, &err) != APR_SUCCESS) {
         own->worker = NULL;
         RR_LOG_R(APLOG_ERR, 0, r, 10602, "target %s/%s: %s", target->client, target->name, rr_err_text(&err));
         return inject_core->refuse(r, HTTP_BAD_GATEWAY, NO_TARGET);

@@ -268,35 +268,23 @@ static token_t *read_answer(const rr_fetch_response_t *response, apr_time_t aske
 }
 
 typedef struct {
-    const struct inject_allow_t *allow;
+    const rr_target_allow_t *allow;
     int clear;
 } connecting_t;
 
 static int may_connect(void *baton, const struct sockaddr *address)
 {
     const connecting_t *connecting = baton;
-    apr_sockaddr_t judged;
 
-    memset(&judged, 0, sizeof(judged));
-    judged.family = address->sa_family;
-    if (address->sa_family == AF_INET) {
-        memcpy(&judged.sa.sin, address, sizeof(judged.sa.sin));
-        judged.ipaddr_ptr = &judged.sa.sin.sin_addr;
-        judged.ipaddr_len = sizeof(judged.sa.sin.sin_addr);
-    }
-    else if (address->sa_family == AF_INET6) {
-        memcpy(&judged.sa.sin6, address, sizeof(judged.sa.sin6));
-        judged.ipaddr_ptr = &judged.sa.sin6.sin6_addr;
-        judged.ipaddr_len = sizeof(judged.sa.sin6.sin6_addr);
-    }
-    return inject_address_judge(connecting->allow, &judged, connecting->clear, NULL) == APR_SUCCESS;
+    return inject_core->target_judge(connecting->allow, address, connecting->clear, NULL) == APR_SUCCESS;
 }
 
-static token_t *fetch(const inject_credential_t *credential, const inject_dir_t *dir, apr_pool_t *p, rr_err_t *err)
+static token_t *fetch(const inject_credential_t *credential, const rr_target_allow_t *allow, apr_pool_t *p,
+                      rr_err_t *err)
 {
     const char *id = text_of(credential, "clientId"), *secret = text_of(credential, "clientSecret");
     const char *how = text_of(credential, "clientAuth"), *url = text_of(credential, "tokenUrl");
-    connecting_t connecting = { dir->allow, 0 };
+    connecting_t connecting = { allow, 0 };
     rr_fetch_request_t request = { .url = url, .ca_file = ca_file, .max_bytes = 4 * RR_MAX_TOKEN,
                                    .may_connect = may_connect, .baton = &connecting };
     rr_fetch_response_t response;
@@ -333,7 +321,7 @@ static void renew(inject_source_t *source, request_rec *r, const inject_credenti
     source->busy = 1;
     apr_thread_mutex_unlock(source->mutex);
     apr_pool_create(&p, r->pool);
-    token = source->key ? mint(credential, p, &err) : fetch(credential, inject_dir(r), p, &err);
+    token = source->key ? mint(credential, p, &err) : fetch(credential, inject_core->target_allow(r), p, &err);
     apr_pool_destroy(p);
     if (!token) {
         RR_LOG_R(APLOG_ERR, 0, r, 10611, "no token for target credential %s: %s", credential->name, rr_err_text(&err));

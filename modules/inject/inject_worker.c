@@ -161,17 +161,16 @@ static apr_status_t resolve(inject_worker_t *worker, rr_err_t *err)
     return APR_SUCCESS;
 }
 
-apr_status_t inject_worker_judge(inject_worker_t *worker, request_rec *r, const struct inject_allow_t *allow,
-                                 rr_err_t *err)
+apr_status_t inject_worker_judge(inject_worker_t *worker, request_rec *r, rr_err_t *err)
 {
+    const rr_target_allow_t *allow = inject_core->target_allow(r);
     const apr_sockaddr_t *address;
     apr_status_t rv;
 
-    (void)r;
     apr_thread_mutex_lock(worker->lock);
     rv = resolve(worker, err);
     for (address = worker->addresses; rv == APR_SUCCESS && address; address = address->next) {
-        rv = inject_address_judge(allow, address, worker->clear, err);
+        rv = inject_core->target_judge(allow, (const struct sockaddr *)&address->sa, worker->clear, err);
     }
     apr_thread_mutex_unlock(worker->lock);
     return rv;

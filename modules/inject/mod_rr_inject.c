@@ -43,7 +43,6 @@ static void *merge_dir(apr_pool_t *p, void *base_, void *add_)
     inject_dir_t *merged = rr_conf_merge(p, sizeof(inject_dir_t), base, add, fields);
 
     merged->credential = add->credential ? add->credential : base->credential;
-    merged->allow = inject_allow_merge(p, base->allow, add->allow);
     if (!add->token_header) {
         merged->token_header = base->token_header;
         merged->token_audience = base->token_audience;
@@ -136,8 +135,6 @@ static void start_child(apr_pool_t *pchild, server_rec *s)
 static const command_rec directives[] = {
     AP_INIT_TAKE1("RRTargetCredential", set_credential, NULL, ACCESS_CONF,
                   "CLIENT/NAME of the stored credential that this section's own proxy is sent with"),
-    AP_INIT_ITERATE("RRTargetAllow", inject_allow_add, NULL, RSRC_CONF | ACCESS_CONF,
-                    "loopback, link-local, http, ADDRESS/BITS: where stored targets may lead besides"),
     AP_INIT_TAKE1("RRFetchCAFile", inject_set_ca_file, NULL, RSRC_CONF,
                   "PEM file of the authorities of token endpoints"),
     RR_DIRECTIVE("RRProxyHeaders", &fields[F_HEADERS], "On tells in rr-proxy-code and rr-proxy-message what became of a "

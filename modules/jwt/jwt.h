@@ -5,6 +5,7 @@
 #ifndef RR_JWT_H
 #define RR_JWT_H
 
+#include "rr_fetch.h"
 #include "rr_glue.h"
 #include "rr_jose.h"
 
@@ -69,6 +70,7 @@ typedef struct jwt_keyset_settings_t {
     const char *ca_file;           /* NULL: the system's */
     const char *state_dir;         /* where sets are kept */
     int stored;                    /* there is a store, whose credentials may name sets */
+    const rr_core_t *core;
 } jwt_keyset_settings_t;
 
 /** Forgets all key sets: configuration is read anew. */
@@ -97,12 +99,13 @@ void jwt_keysets_start_child(apr_pool_t *pchild, server_rec *s);
 /* ---- jwt_stored_keyset.c ---- */
 
 /**
- * As jwt_keyset_verify, with the key set that a stored credential names.
+ * As jwt_keyset_verify, with the key set that a stored credential names, fetched from where allow lets it be:
+ * what was fetched for a section that allows something else is another set.
  *
  * Errors: also RR_EUNAVAIL: the server has no room for another set (already logged).
  */
-apr_status_t jwt_stored_keyset_verify(const char *issuer, const char *jwks_url, const rr_jws_t *jws, unsigned int algs,
-                                      rr_err_t *err);
+apr_status_t jwt_stored_keyset_verify(const char *issuer, const char *jwks_url, const rr_target_allow_t *allow,
+                                      const rr_jws_t *jws, unsigned int algs, rr_err_t *err);
 
 /* ---- jwt_download.c: a key set as it was fetched, and the file that keeps it ---- */
 
@@ -116,19 +119,21 @@ typedef struct jwt_download_t {
 } jwt_download_t;
 
 /**
- * Fetches the key set of issuer. jwks_url NULL: found by discovery.
+ * Fetches the key set of issuer. jwks_url NULL: found by discovery. how: everything but url and timeouts.
  *
  * Units:  deadline is absolute; the whole work ends by then.
- * Errors: RR_EUNAVAIL, RR_EINVAL (an answer that is not what it should be), RR_EDENIED (another issuer's document).
+ * Errors: RR_EUNAVAIL, RR_EINVAL (an answer that is not what it should be), RR_EDENIED (another issuer's document,
+ *         or how's may_connect said no).
  */
-apr_status_t jwt_download(jwt_download_t *download, const char *issuer, const char *jwks_url, const char *ca_file,
-                          apr_time_t deadline, apr_pool_t *p, rr_err_t *err);
+apr_status_t jwt_download(jwt_download_t *download, const char *issuer, const char *jwks_url,
+                          const rr_fetch_request_t *how, apr_time_t deadline, apr_pool_t *p, rr_err_t *err);
 
 /** Makes dir, or looks at it: it decides whose keys we trust, so nobody but httpd's user may write there. */
 apr_status_t jwt_state_directory(const char *dir, apr_pool_t *p, rr_err_t *err);
 
-/** The path of the file that keeps the set of issuer and jwks_url (NULL: discovered) in dir. */
-const char *jwt_state_path(apr_pool_t *p, const char *dir, const char *issuer, const char *jwks_url);
+/** The path in dir of the file that keeps the set of issuer and jwks_url (NULL: discovered); allow NULL: the operator's. */
+const char *jwt_state_path(apr_pool_t *p, const char *dir, const char *issuer, const char *jwks_url,
+                           const rr_target_allow_t *allow);
 
 /** APR_ENOENT: none is kept. RR_EINVAL: not a file of ours for that issuer and address. */
 apr_status_t jwt_state_read(jwt_download_t *download, const char *path, const char *issuer, const char *jwks_url,

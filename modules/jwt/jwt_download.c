@@ -19,8 +19,6 @@
  */
 #include "jwt.h"
 
-#include "rr_fetch.h"
-
 #include <unixd.h>
 
 #include <apr_escape.h>
@@ -39,12 +37,13 @@
 /* ---- from the issuer ---- */
 
 /* GETs url and insists on 200. */
-static apr_status_t get(rr_fetch_response_t *response, const char *url, const char *ca_file, apr_time_t deadline,
-                        apr_pool_t *p, rr_err_t *err)
+static apr_status_t get(rr_fetch_response_t *response, const char *url, const rr_fetch_request_t *how,
+                        apr_time_t deadline, apr_pool_t *p, rr_err_t *err)
 {
-    rr_fetch_request_t request = { .url = url, .ca_file = ca_file };
+    rr_fetch_request_t request = *how;
     apr_status_t rv;
 
+    request.url = url;
     request.timeout = deadline - apr_time_now();
     if (request.timeout <= 0) {
         return rr_err_set(err, RR_EUNAVAIL, NULL, "no time is left to fetch %s", url);
@@ -83,8 +82,8 @@ static apr_status_t read_document(const char **pjwks_url, const rr_fetch_respons
 }
 
 /* OpenID Connect appends to the issuer's path, RFC 8414 puts its part between host and path. err is fresh. */
-static apr_status_t discover(const char **pjwks_url, const char *issuer, const char *ca_file, apr_time_t deadline,
-                             apr_pool_t *p, rr_err_t *err)
+static apr_status_t discover(const char **pjwks_url, const char *issuer, const rr_fetch_request_t *how,
+                             apr_time_t deadline, apr_pool_t *p, rr_err_t *err)
 {
     rr_fetch_response_t response;
     const char *host = strstr(issuer, "://") + 3; /* an absolute URL: judged with the configuration */
@@ -105,7 +104,7 @@ static apr_status_t discover(const char **pjwks_url, const char *issuer, const c
     for (i = 0; i < 2 && rv != APR_SUCCESS && rv != RR_EDENIED; i++) {
         rr_err_t why = RR_ERR_INIT;
 
-        rv = get(&response, urls[i], ca_file, deadline, p, &why);
+        rv = get(&response, urls[i], how, deadline, p, &why);
         if (rv == APR_SUCCESS) {
             rv = read_document(pjwks_url, &response, issuer, urls[i], p, &why);
         }
@@ -119,8 +118,8 @@ static apr_status_t discover(const char **pjwks_url, const char *issuer, const c
     return rv;
 }
 
-apr_status_t jwt_download(jwt_download_t *download, const char *issuer, const char *jwks_url, const char *ca_file,
-                          apr_time_t deadline, apr_pool_t *p, rr_err_t *err)
+apr_status_t jwt_download(jwt_download_t *download, const char *issuer, const char *jwks_url,
+                          const rr_fetch_request_t *how, apr_time_t deadline, apr_pool_t *p, rr_err_t *err)
 {
     rr_fetch_response_t response;
     apr_status_t rv;
@@ -129,13 +128,13 @@ apr_status_t jwt_download(jwt_download_t *download, const char *issuer, const ch
     download->fetched = apr_time_now();
     download->jwks_url = jwks_url;
     if (!jwks_url) {
-        rv = discover(&download->jwks_url, issuer, ca_file, deadline, p, err);
+        rv = discover(&download->jwks_url, issuer, how, deadline, p, err);
         if (rv != APR_SUCCESS) {
             return rv;
         }
         download->discovered = download->fetched;
     }
-    rv = get(&response, download->jwks_url, ca_file, deadline, p, err);
+    rv = get(&response, download->jwks_url, how, deadline, p, err);
     if (rv != APR_SUCCESS) {
         return rv;
     }
@@ -211,9 +210,11 @@ static const char *source_of(const char *jwks_url)
     return jwks_url ? jwks_url : "discovery";
 }
 
-const char *jwt_state_path(apr_pool_t *p, const char *dir, const char *issuer, const char *jwks_url)
+const char *jwt_state_path(apr_pool_t *p, const char *dir, const char *issuer, const char *jwks_url,
+                           const rr_target_allow_t *allow)
 {
-    const char *name = apr_pstrcat(p, issuer, "\n", source_of(jwks_url), NULL);
+    const char *name = apr_pstrcat(p, issuer, "\n", source_of(jwks_url), allow ? "\n" : NULL,
+                                   allow ? allow->words : NULL, NULL);
     unsigned char digest[SHA256_DIGEST_LENGTH];
     char hex[2 * SHA256_DIGEST_LENGTH + 1];
 

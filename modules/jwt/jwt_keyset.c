@@ -22,9 +22,9 @@
  */
 #include "jwt_keyset.h"
 
-#include "rr_fetch.h"
 #include "rr_secret.h"
 
+#include <apr_cstr.h>
 #include <apr_strings.h>
 #include <apr_thread_mutex.h>
 
@@ -282,10 +282,46 @@ static const char *known_url(jwt_keyset_t *keyset, apr_time_t *pdiscovered, apr_
     return url;
 }
 
+typedef struct connecting_t {
+    const rr_target_allow_t *allow;
+    int clear;
+    rr_err_t why; /* it may not */
+} connecting_t;
+
+static int may_connect(void *baton, const struct sockaddr *address)
+{
+    connecting_t *connecting = baton;
+
+    return jwt_keysets.settings.core->target_judge(connecting->allow, address, connecting->clear, &connecting->why)
+           == APR_SUCCESS;
+}
+
+/* From url (NULL: discover), and for a set of the store only where its section allows that. */
+static apr_status_t download_set(jwt_download_t *download, const jwt_keyset_t *keyset, const char *url, apr_pool_t *p,
+                                 rr_err_t *err)
+{
+    apr_time_t deadline = apr_time_now() + FLIGHT_TIMEOUT;
+    connecting_t connecting = { .allow = keyset->allow, .why = RR_ERR_INIT };
+    rr_fetch_request_t how = { .ca_file = jwt_keysets.settings.ca_file };
+    apr_status_t rv;
+
+    if (keyset->allow) {
+        connecting.clear = apr_cstr_casecmpn(url, "https:", 6) != 0; /* no discovery for sets of the store */
+        how.may_connect = may_connect;
+        how.baton = &connecting;
+    }
+    rv = jwt_download(download, keyset->issuer, url, &how, deadline, p, err);
+    if (rv == RR_EDENIED && keyset->allow) {
+        rr_err_clear(err);
+        rr_err_set(err, rv, NULL, "the address of %.100s is not allowed: %s", url, rr_err_text(&connecting.why));
+    }
+    return rv;
+}
+
 /* Fetches and publishes; the caller holds the claim. */
 static void fetch(jwt_keyset_t *keyset)
 {
-    apr_time_t deadline = apr_time_now() + FLIGHT_TIMEOUT, discovered;
+    apr_time_t discovered;
     jwt_download_t download;
     rr_err_t err = RR_ERR_INIT;
     apr_pool_t *p;
@@ -298,7 +334,7 @@ static void fetch(jwt_keyset_t *keyset)
         return;
     }
     url = known_url(keyset, &discovered, p);
-    if (jwt_download(&download, keyset->issuer, url, jwt_keysets.settings.ca_file, deadline, p, &err) != APR_SUCCESS) {
+    if (download_set(&download, keyset, url, p, &err) != APR_SUCCESS) {
         note_failure(keyset, &err);
         apr_pool_destroy(p);
         return;
@@ -471,13 +507,14 @@ void jwt_keyset_take_up(jwt_keyset_t *keyset, apr_pool_t *ptemp)
     atomic_store(&keyset->slot->generation, 1);
 }
 
-apr_status_t jwt_keyset_prepare(jwt_keyset_t *keyset, const char *issuer, const char *jwks_url, slot_t *slot,
-                                apr_pool_t *p)
+apr_status_t jwt_keyset_prepare(jwt_keyset_t *keyset, const char *issuer, const char *jwks_url,
+                                const rr_target_allow_t *allow, slot_t *slot, apr_pool_t *p)
 {
     keyset->issuer = issuer;
     keyset->jwks_url = jwks_url;
+    keyset->allow = allow;
     keyset->slot = slot;
-    keyset->path = jwt_state_path(p, jwt_keysets.settings.state_dir, issuer, jwks_url);
+    keyset->path = jwt_state_path(p, jwt_keysets.settings.state_dir, issuer, jwks_url, allow);
     return apr_thread_mutex_create(&keyset->lock, APR_THREAD_MUTEX_DEFAULT, p);
 }
 

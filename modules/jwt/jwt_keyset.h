@@ -37,6 +37,7 @@ typedef struct set_t set_t; /* a set as a child has parsed it */
 
 struct jwt_keyset_t {
     const char *issuer, *jwks_url, *path;
+    const rr_target_allow_t *allow; /* where it may come from; NULL: from anywhere, the operator named it */
     slot_t *slot;
     apr_thread_mutex_t *lock; /* made before the fork, unlocked, or by the child: each child has its own */
     set_t *current;           /* this child's */
@@ -57,9 +58,9 @@ extern jwt_keysets_t jwt_keysets;
 /** When the claim of somebody who takes it now lapses. */
 apr_time_t jwt_keyset_claim_end(void);
 
-/** Fills a zeroed keyset: its strings are borrowed, its path and lock live in p. */
-apr_status_t jwt_keyset_prepare(jwt_keyset_t *keyset, const char *issuer, const char *jwks_url, slot_t *slot,
-                                apr_pool_t *p);
+/** Fills a zeroed keyset: its strings and allow (may be NULL) are borrowed, its path and lock live in p. */
+apr_status_t jwt_keyset_prepare(jwt_keyset_t *keyset, const char *issuer, const char *jwks_url,
+                                const rr_target_allow_t *allow, slot_t *slot, apr_pool_t *p);
 
 /** A slot's first use: takes up what an earlier run kept, else fetches. The caller holds claim, which this gives back. */
 void jwt_keyset_begin(jwt_keyset_t *keyset, apr_int64_t claim);

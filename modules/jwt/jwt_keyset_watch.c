@@ -156,7 +156,8 @@ static int open_configured(apr_pool_t *pconf, apr_pool_t *ptemp, server_rec *s)
     for (i = 0; i < jwt_keysets.sets->nelts; i++) {
         jwt_keyset_t *keyset = APR_ARRAY_IDX(jwt_keysets.sets, i, jwt_keyset_t *);
 
-        rv = jwt_keyset_prepare(keyset, keyset->issuer, keyset->jwks_url, (slot_t *)apr_shm_baseaddr_get(shm) + i, pconf);
+        rv = jwt_keyset_prepare(keyset, keyset->issuer, keyset->jwks_url, NULL, (slot_t *)apr_shm_baseaddr_get(shm) + i,
+                                pconf);
         if (rv != APR_SUCCESS) {
             return refuse_start(rv, s, "the lock of a key set cannot be made");
         }

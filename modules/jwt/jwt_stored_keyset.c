@@ -5,14 +5,17 @@
  *
  * Their number is fixed at start, as shared memory is: RR_MAX_STORED_KEYSETS
  * places, each with a slot as a configured set has one. A child that needs a
- * set which has no place takes one under the server's mutex, and writes issuer
- * and address there, by which the other children find it. A place that no request
+ * set which has no place takes one under the server's mutex, and writes there
+ * what the set is, by which the other children find it. A place that no request
  * asked for in a long time is given to another set.
  *
+ * A set is its issuer, its address and what the section that asked for it allows
+ * (RRTargetAllow): a section never uses what it might not have fetched.
+ *
  * A place holds times and counts only. What keys a set has is in its file, which
- * names its issuer and address, and in the children's copies, which know theirs:
- * a place that changes hands at the wrong moment costs a fetch and never lends
- * one set's keys to another.
+ * is that set's alone, and in the children's copies, which know theirs: a place
+ * that changes hands at the wrong moment costs a fetch and never lends one set's
+ * keys to another.
  *
  * Threads: any. The server's mutex guards who has a place, stored.lock this
  *          child's view of the places and its references; no I/O under either.
@@ -35,11 +38,18 @@ APLOG_USE_MODULE(rr_jwt);
 #define USED_STEP apr_time_from_sec(1)         /* uses are noted no finer */
 #define TICK_WORK apr_time_from_sec(1)         /* past which the rest waits for the next tick: slow issuers delay no others long */
 
+/* What makes a set another one. */
+typedef struct name_t {
+    const char *issuer, *jwks_url;
+    const rr_target_allow_t *allow;
+} name_t;
+
 /* One of the server's. Zero: never had. */
 typedef struct place_t {
     shared_count_t turn;  /* raised whenever it changes hands; 0: free */
     shared_time_t used;   /* when a request last asked for it */
     char issuer[JWT_STORED_MAX_ISSUER + 1], jwks_url[JWT_STORED_MAX_ISSUER + 1]; /* under the mutex only */
+    const rr_target_allow_t *allow; /* likewise; made before the children, so the same in all */
     slot_t slot;
 } place_t;
 
@@ -116,6 +126,12 @@ static void give_back(mine_t *mine)
     }
 }
 
+static int is_same(const name_t *name, const char *issuer, const char *jwks_url, const rr_target_allow_t *allow)
+{
+    return strcmp(jwks_url, name->jwks_url) == 0 && strcmp(issuer, name->issuer) == 0
+           && (allow == name->allow || strcmp(allow->words, name->allow->words) == 0);
+}
+
 static unsigned int hash_of(const char *jwks_url)
 {
     apr_ssize_t len = APR_HASH_KEY_STRING;
@@ -124,9 +140,9 @@ static unsigned int hash_of(const char *jwks_url)
 }
 
 /* This child's copy of that set, to be given back; NULL: it has none that counts. */
-static mine_t *known(const char *issuer, const char *jwks_url)
+static mine_t *known(const name_t *name)
 {
-    unsigned int hash = hash_of(jwks_url);
+    unsigned int hash = hash_of(name->jwks_url);
     mine_t *found = NULL;
     int i;
 
@@ -135,7 +151,7 @@ static mine_t *known(const char *issuer, const char *jwks_url)
         mine_t *mine = stored.mine[i];
 
         if (mine && mine->hash == hash && mine->turn == atomic_load(&stored.places[i].turn)
-            && strcmp(mine->keyset.jwks_url, jwks_url) == 0 && strcmp(mine->keyset.issuer, issuer) == 0) {
+            && is_same(name, mine->keyset.issuer, mine->keyset.jwks_url, mine->keyset.allow)) {
             found = mine;
             found->refs++;
         }
@@ -182,7 +198,7 @@ static mine_t *copy_place(int i)
     mine->refs = 1;
     mine->hash = hash_of(place->jwks_url);
     if (jwt_keyset_prepare(&mine->keyset, apr_pstrdup(pool, place->issuer), apr_pstrdup(pool, place->jwks_url),
-                           &stored.places[i].slot, pool) != APR_SUCCESS) {
+                           place->allow, &stored.places[i].slot, pool) != APR_SUCCESS) {
         apr_pool_destroy(pool);
         return NULL;
     }
@@ -197,13 +213,13 @@ static int is_past(apr_time_t at, apr_time_t now, apr_interval_time_t age)
     return at < now - age || at > now + age;
 }
 
-static int is_of(const place_t *place, const char *issuer, const char *jwks_url)
+static int is_of(const place_t *place, const name_t *name)
 {
-    return strcmp(place->jwks_url, jwks_url) == 0 && strcmp(place->issuer, issuer) == 0;
+    return is_same(name, place->issuer, place->jwks_url, place->allow);
 }
 
 /* The set's place, else a free one, else the one longest forgotten; -1: none. Under the mutex. */
-static int choose(const char *issuer, const char *jwks_url, apr_time_t now)
+static int choose(const name_t *name, apr_time_t now)
 {
     int i, best = -1;
 
@@ -213,7 +229,7 @@ static int choose(const char *issuer, const char *jwks_url, apr_time_t now)
         if (!atomic_load(&place->turn)) {
             return i; /* places are taken in order and never freed: what follows was never had */
         }
-        if (is_of(place, issuer, jwks_url)) {
+        if (is_of(place, name)) {
             return i;
         }
         if (is_past(atomic_load(&place->used), now, FORGOTTEN)
@@ -225,7 +241,7 @@ static int choose(const char *issuer, const char *jwks_url, apr_time_t now)
 }
 
 /* Gives place i to a set; under the mutex. The claim to fetch it is the caller's, from before anybody can find it. */
-static void hand_over(int i, const char *issuer, const char *jwks_url, apr_int64_t claim)
+static void hand_over(int i, const name_t *name, apr_int64_t claim)
 {
     place_t *place = &stored.places[i];
     slot_t *slot = &place->slot;
@@ -240,14 +256,15 @@ static void hand_over(int i, const char *issuer, const char *jwks_url, apr_int64
     atomic_store(&slot->alarm, 0);
     atomic_store(&slot->unsaved, 0);
     atomic_store(&place->used, 0); /* should this process end here, the place is forgotten */
-    apr_cpystrn(place->issuer, issuer, sizeof(place->issuer));
-    apr_cpystrn(place->jwks_url, jwks_url, sizeof(place->jwks_url));
+    apr_cpystrn(place->issuer, name->issuer, sizeof(place->issuer));
+    apr_cpystrn(place->jwks_url, name->jwks_url, sizeof(place->jwks_url));
+    place->allow = name->allow;
     atomic_store(&place->used, apr_time_now());
     atomic_fetch_add(&place->turn, 1); /* a place changes hands once a day at most: no wrap */
 }
 
 /* The set's copy, after it got a place if it had none; to be given back. NULL with err. */
-static mine_t *find(const char *issuer, const char *jwks_url, rr_err_t *err)
+static mine_t *find(const name_t *name, rr_err_t *err)
 {
     apr_int64_t claim = jwt_keyset_claim_end();
     mine_t *mine = NULL;
@@ -257,11 +274,11 @@ static mine_t *find(const char *issuer, const char *jwks_url, rr_err_t *err)
         rr_err_set(err, RR_EUNAVAIL, NULL, "the lock of the store's key sets cannot be had");
         return NULL;
     }
-    i = choose(issuer, jwks_url, apr_time_now());
+    i = choose(name, apr_time_now());
     if (i >= 0) {
-        is_new = !is_of(&stored.places[i], issuer, jwks_url);
+        is_new = !atomic_load(&stored.places[i].turn) || !is_of(&stored.places[i], name);
         if (is_new) {
-            hand_over(i, issuer, jwks_url, claim);
+            hand_over(i, name, claim);
         }
         mine = copy_place(i);
     }
@@ -296,18 +313,19 @@ static void note_use(int i)
     }
 }
 
-apr_status_t jwt_stored_keyset_verify(const char *issuer, const char *jwks_url, const rr_jws_t *jws, unsigned int algs,
-                                      rr_err_t *err)
+apr_status_t jwt_stored_keyset_verify(const char *issuer, const char *jwks_url, const rr_target_allow_t *allow,
+                                      const rr_jws_t *jws, unsigned int algs, rr_err_t *err)
 {
+    const name_t name = { issuer, jwks_url, allow };
     apr_status_t rv;
     mine_t *mine;
 
     if (!stored.places) {
         return rr_err_set(err, RR_EUNAVAIL, NULL, "this process has no room for key sets of the store");
     }
-    mine = known(issuer, jwks_url);
+    mine = known(&name);
     if (!mine) {
-        mine = find(issuer, jwks_url, err);
+        mine = find(&name, err);
     }
     if (!mine) {
         return RR_EUNAVAIL;

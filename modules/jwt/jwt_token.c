@@ -134,7 +134,8 @@ static rr_authn_outcome_e check_signature(token_t *token)
                       apr_psprintf(p, "alg \"%.32s\", allowed: %s", jws->alg_name, rr_alg_names(p, issuer->algs)));
     }
     rv = issuer->fixed   ? rr_jws_verify(jws, issuer->fixed, issuer->algs, &err)
-         : issuer->party ? jwt_stored_keyset_verify(issuer->policy.issuer, issuer->jwks_url, jws, issuer->algs, &err)
+         : issuer->party ? jwt_stored_keyset_verify(issuer->policy.issuer, issuer->jwks_url,
+                                                    token->core->target_allow(token->r), jws, issuer->algs, &err)
                          : jwt_keyset_verify(issuer->keyset, jws, issuer->algs, &err);
     switch (rv) {
     case APR_SUCCESS:

@@ -184,6 +184,7 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, s
     settings.state_dir = state_dir ? ap_server_root_relative(pconf, state_dir)
                                    : ap_runtime_dir_relative(pconf, "rr-jwks");
     settings.stored = has_store;
+    settings.core = core;
     return jwt_keysets_open(&settings, pconf, ptemp, s);
 }
 

@@ -33,6 +33,30 @@ Header always set X-Who "%{RR_SUB}e|%{RR_CREDENTIAL}e|%{RR_SCOPE}e"
     SetHandler rr-admin
 </Location>
 <Location "/gw">
+    RRTargetAllow loopback
+    AuthType RR
+    RRGateway On
+    Require rr-proxy
+</Location>
+<Location "/alike">
+    RRTargetAllow loopback
+    AuthType RR
+    RRGateway On
+    Require rr-proxy
+</Location>
+<Location "/bare">
+    AuthType RR
+    RRGateway On
+    Require rr-proxy
+</Location>
+<Location "/elsewhere">
+    RRTargetAllow link-local http 192.0.2.0/24
+    AuthType RR
+    RRGateway On
+    Require rr-proxy
+</Location>
+<Location "/listed">
+    RRTargetAllow 127.0.0.0/8
     AuthType RR
     RRGateway On
     Require rr-proxy
@@ -234,6 +258,36 @@ is($cold->count('/jwks'), 1, 'is one fetch');
 is_deeply(at_once($httpd, '/gw/cold/x', strays($cold, 200)), { 401 => 200 }, '200 random kids over several children');
 is($cold->count('/jwks'), 2, 'cause one fetch');
 
+# ---- where a set may be fetched from is the section's word: another section's copy is no way around ----
+sub below { my ($section, @case) = @_; my $case = ask(@case); $case->[1]{path} =~ s{^/gw}{/$section}; return $case }
+my $inner = RR::KeyServer->start(dir => place_for('inner'), keys => [$key]);
+my $inside = token($inner, $key);
+my %refused = ('loopback' => 'https://127.0.0.1:' . RR::Util::free_port() . '/jwks', 'link-local' => 'https://169.254.169.254/jwks',
+               'mapped' => 'https://[::ffff:169.254.169.254]/jwks');
+for my $name ('inner', sort keys %refused) {
+    $id{$name} = made('credentials', verifier($name, $name eq 'inner' ? jwks($inner)
+                                                     : { jwksUri => $refused{$name}, issuer => "urn:$name", audience => 'api' }));
+    proxy($name, 'any', $name);
+}
+cases($httpd, map { below($_, "loopback below /$_", 'inner', $inside, 503, headers => { 'Retry-After' => qr/^\d+$/ }) } qw(bare elsewhere));
+is($inner->count('/jwks'), 0, 'nobody asked the key server');
+cases($httpd, ask('where it is allowed', 'inner', $inside, $admitted), below('alike', 'where the same is allowed', 'inner', $inside, $admitted));
+is($inner->count('/jwks'), 1, 'is one fetch');
+cases($httpd, below('listed', 'where its range is allowed', 'inner', $inside, $admitted));
+is($inner->count('/jwks'), 2, 'is another one');
+cases($httpd, map { below($_, "a known set below /$_", 'inner', $inside, 503) } qw(bare elsewhere));
+$httpd->stop;
+$httpd->start;
+cases($httpd, map({ below($_, "a kept set below /$_", 'inner', $inside, 503) } qw(bare elsewhere)),
+      ask('and where it is allowed', 'inner', $inside, $admitted));
+is($inner->count('/jwks'), 2, 'without a fetch');
+
+my $began = time();
+cases($httpd, map { below($_ eq 'loopback' ? 'bare' : 'gw', "$_ by https", $_, token($inner, $key, iss => "urn:$_"), 503) } sort keys %refused);
+ok(time() - $began < 2, 'is refused without connecting');
+like($httpd->errorlog, qr/RR10321: key set of urn:$_: .* is not allowed: it is a \S+ address \(RRTargetAllow \S+\)/, "as the log says: $_")
+    for sort keys %refused;
+
 # ---- changes count at once; what was known is kept over a restart ----
 is(call('PUT', "/credentials/$id{cold}", verifier('cold', jwks($cold, audience => 'other')))->status, 200, 'another audience');
 cases($httpd, ask('the old audience', 'cold', token($cold, $key), 401), ask('the new audience', 'cold', token($cold, $key, aud => 'other'), $admitted));
@@ -294,6 +348,7 @@ ok(wait_for(sub { $httpd->request(path => '/gw/one/x', headers => { Authorizatio
        501, 'and the others keep theirs');
 }
 
+is($inner->count('/jwks'), 2, 'no refresh went where no section lets it');
 expect_log('RR10331');
 allow_log('AH01630', 'AH01631', 'RR10320', 'RR10321', qr/RR107\d\d/);
 finish();

@@ -1,41 +1,33 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * inject_address.c: which addresses stored targets may lead to.
+ * core_address.c: which addresses the store's objects may lead to.
  *
- * Whoever may write targets must not reach what only this host can reach: its
- * own loopback, its link, the metadata service of its cloud. Judged on the
- * address that a connection goes to, never on a name.
+ * Whoever may write targets and credentials must not reach what only this host
+ * can reach: its own loopback, its link, the metadata service of its cloud.
+ * Judged on the address that a connection goes to, never on a name.
  */
-#include "inject.h"
+#include "core.h"
 
 #include <apr_cstr.h>
-#include <apr_lib.h>
+#include <apr_network_io.h>
 #include <apr_strings.h>
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <string.h>
 
-typedef struct inject_allow_t {
-    int loopback, link_local, clear; /* flags */
-    apr_array_header_t *nets;        /* apr_ipsubnet_t *; NULL: none */
-} inject_allow_t;
+static const rr_target_allow_t nothing = { .words = "" };
 
-static inject_allow_t *copy(apr_pool_t *p, const inject_allow_t *from)
+const char *core_add_target_allow(cmd_parms *cmd, void *conf, const char *word)
 {
-    inject_allow_t *allow = from ? apr_pmemdup(p, from, sizeof(*from)) : apr_pcalloc(p, sizeof(*allow));
-
-    allow->nets = from && from->nets ? apr_array_copy(p, from->nets) : apr_array_make(p, 2, sizeof(apr_ipsubnet_t *));
-    return allow;
-}
-
-const char *inject_allow_add(cmd_parms *cmd, void *conf, const char *word)
-{
-    inject_dir_t *dir = conf;
+    core_dir_t *dir = conf;
     apr_ipsubnet_t *net;
     char *address, *bits;
 
     if (!dir->allow) {
-        dir->allow = copy(cmd->pool, NULL);
+        dir->allow = apr_pcalloc(cmd->pool, sizeof(*dir->allow));
+        dir->allow->words = "";
+        dir->allow->nets = apr_array_make(cmd->pool, 2, sizeof(apr_ipsubnet_t *));
     }
     if (!apr_cstr_casecmp(word, "loopback")) {
         dir->allow->loopback = 1;
@@ -61,13 +53,13 @@ const char *inject_allow_add(cmd_parms *cmd, void *conf, const char *word)
         }
         APR_ARRAY_PUSH(dir->allow->nets, apr_ipsubnet_t *) = net;
     }
+    dir->allow->words = apr_pstrcat(cmd->pool, dir->allow->words, " ", word, NULL);
     return NULL;
 }
 
-inject_allow_t *inject_allow_merge(apr_pool_t *p, inject_allow_t *base, inject_allow_t *add)
+const rr_target_allow_t *core_target_allow(request_rec *r)
 {
-    (void)p;
-    return add ? add : base; /* a section that says anything says it all */
+    return core_dir(r)->allow ? core_dir(r)->allow : &nothing;
 }
 
 typedef enum { PLACE_ELSEWHERE = 0, PLACE_LOOPBACK, PLACE_LINK, PLACE_NOWHERE } place_e;
@@ -109,44 +101,54 @@ static place_e place6(const struct in6_addr *ip)
     return IN6_IS_ADDR_MULTICAST(ip) ? PLACE_NOWHERE : PLACE_ELSEWHERE;
 }
 
-static place_e place(const apr_sockaddr_t *address)
+/* Fills judged, for apr_ipsubnet_test, and says where it is. */
+static place_e place(apr_sockaddr_t *judged, const struct sockaddr *address)
 {
-    switch (address->family) {
-    case APR_INET:
-        return place4(ntohl(address->sa.sin.sin_addr.s_addr));
-    case APR_INET6:
-        return place6(&address->sa.sin6.sin6_addr);
+    memset(judged, 0, sizeof(*judged));
+    judged->family = address->sa_family;
+    switch (address->sa_family) {
+    case AF_INET:
+        memcpy(&judged->sa.sin, address, sizeof(judged->sa.sin));
+        judged->ipaddr_ptr = &judged->sa.sin.sin_addr;
+        judged->ipaddr_len = sizeof(judged->sa.sin.sin_addr);
+        return place4(ntohl(judged->sa.sin.sin_addr.s_addr));
+    case AF_INET6:
+        memcpy(&judged->sa.sin6, address, sizeof(judged->sa.sin6));
+        judged->ipaddr_ptr = &judged->sa.sin6.sin6_addr;
+        judged->ipaddr_len = sizeof(judged->sa.sin6.sin6_addr);
+        return place6(&judged->sa.sin6.sin6_addr);
     default:
         return PLACE_NOWHERE;
     }
 }
 
-static int is_listed(const inject_allow_t *allow, const apr_sockaddr_t *address)
+static int is_listed(const rr_target_allow_t *allow, apr_sockaddr_t *judged)
 {
     int i;
 
-    for (i = 0; i < allow->nets->nelts; i++) {
-        if (apr_ipsubnet_test(APR_ARRAY_IDX(allow->nets, i, apr_ipsubnet_t *), (apr_sockaddr_t *)address)) {
+    for (i = 0; judged->ipaddr_len && allow->nets && i < allow->nets->nelts; i++) {
+        if (apr_ipsubnet_test(APR_ARRAY_IDX(allow->nets, i, apr_ipsubnet_t *), judged)) {
             return 1;
         }
     }
     return 0;
 }
 
-apr_status_t inject_address_judge(const inject_allow_t *allow, const apr_sockaddr_t *address, int clear, rr_err_t *err)
+apr_status_t core_target_judge(const rr_target_allow_t *allow, const struct sockaddr *address, int clear, rr_err_t *err)
 {
-    place_e where = place(address);
+    apr_sockaddr_t judged;
+    place_e where = place(&judged, address);
 
-    if (allow && is_listed(allow, address)) {
+    if (is_listed(allow, &judged)) {
         return APR_SUCCESS;
     }
     switch (where) {
     case PLACE_LOOPBACK:
-        return allow && allow->loopback
+        return allow->loopback
                    ? APR_SUCCESS
                    : rr_err_set(err, RR_EDENIED, NULL, "it is a loopback address (RRTargetAllow loopback)");
     case PLACE_LINK:
-        if (!allow || !allow->link_local) {
+        if (!allow->link_local) {
             return rr_err_set(err, RR_EDENIED, NULL, "it is a link-local address (RRTargetAllow link-local)");
         }
         break;
@@ -155,7 +157,7 @@ apr_status_t inject_address_judge(const inject_allow_t *allow, const apr_sockadd
     case PLACE_ELSEWHERE:
         break;
     }
-    if (clear && (!allow || !allow->clear)) {
+    if (clear && !allow->clear) {
         return rr_err_set(err, RR_EDENIED, NULL, "the connection is not encrypted (RRTargetAllow http)");
     }
     return APR_SUCCESS;
