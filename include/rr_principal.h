@@ -56,6 +56,7 @@ typedef struct rr_route_t {
     const rr_proxy_t *proxy;       /* NULL: there is none of that name */
     const char *mount;             /* path of the Location */
     int gateway;                   /* the first segment below mount names the proxy */
+    int open;                      /* nobody need be authenticated: RRProxyAllowNone, and a credential of the kind none */
 } rr_route_t;
 
 /* What a Require provider found lacking: decides between 401 and 403 (core's check_authz). */

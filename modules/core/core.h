@@ -39,6 +39,7 @@ typedef struct core_dir_t {
     const char *mount;             /* of the <Location> with RRProxy or RRGateway; NULL: none; the next three are one */
     const char *proxy;             /* RRProxy's argument; NULL: none */
     int gateway;
+    int allow_none;                /* flag */
     apr_array_header_t *gateway_clients; /* const char *: whose proxies it serves; NULL: everybody's */
     rr_target_allow_t *allow;      /* RRTargetAllow; NULL: unset */
 } core_dir_t;
@@ -52,6 +53,7 @@ const core_dir_t *core_dir(request_rec *r);
 core_mode_e core_mode(request_rec *r);
 core_preflight_e core_preflight(request_rec *r);
 int core_forwards_credential(request_rec *r);
+int core_allows_none(request_rec *r);
 
 typedef struct core_provider_t {
     const char *name;

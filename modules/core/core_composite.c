@@ -140,6 +140,7 @@ static const rr_principal_t *make_principal(request_rec *r, const core_decision_
 static void decide(request_rec *r, core_decision_t *decision)
 {
     int verified = 0, invalid = 0, unavailable = 0, foreign = 0, i;
+    const core_route_t *route = core_route(r);
     core_mode_e mode = core_mode(r);
 
     for (i = 0; i < decision->providers->nelts; i++) {
@@ -166,7 +167,7 @@ static void decide(request_rec *r, core_decision_t *decision)
         decision->principal = make_principal(r, decision);
     }
     else {
-        decision->status = invalid || mode != CORE_MODE_REQUIRED ? OK : HTTP_UNAUTHORIZED;
+        decision->status = invalid || mode != CORE_MODE_REQUIRED || (route && route->to.open) ? OK : HTTP_UNAUTHORIZED;
     }
 }
 

@@ -134,6 +134,22 @@ static int is_same_section(const core_route_t *route, const core_dir_t *dir)
     return route->to.mount == dir->mount && route->to.gateway == dir->gateway && route->name == dir->proxy;
 }
 
+/* Whether proxy says itself that anybody may come; one that wants all of its credentials does not. */
+static int is_open(const rr_proxy_t *proxy)
+{
+    int i;
+
+    for (i = 0; !proxy->all && i < proxy->credentials->nelts; i++) {
+        const rr_party_t *party = APR_ARRAY_IDX(proxy->credentials, i, const rr_party_t *);
+
+        if (party && party->kind == RR_CREDENTIAL_NONE && party->active && !party->closed
+            && (!party->expires || party->expires > apr_time_now())) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
 const core_route_t *core_route(request_rec *r)
 {
     const core_dir_t *dir = core_dir(r);
@@ -166,6 +182,7 @@ const core_route_t *core_route(request_rec *r)
     if (route->to.proxy && dir->gateway && !serves_client(dir, route->to.proxy->client)) {
         route->to.proxy = NULL;
     }
+    route->to.open = route->to.proxy && route->to.proxy->active && core_allows_none(r) && is_open(route->to.proxy);
     return route;
 }
 
@@ -195,14 +212,14 @@ int core_check_route(request_rec *r, const rr_principal_t *who)
     if (!route) {
         return OK;
     }
-    if (!who) {
+    if (!who && !route->to.open) {
         core_challenge(r, core_all_providers(), NULL, NULL, NULL);
         return core_refuse(r, HTTP_UNAUTHORIZED, "A credential is required.");
     }
     if (!route->to.snapshot) {
         return core_refuse(r, HTTP_SERVICE_UNAVAILABLE, "The proxy cannot be looked up at the moment.");
     }
-    if (!route->to.proxy || !route->to.proxy->active || !admits(route->to.proxy, who)) {
+    if (!route->to.proxy || !route->to.proxy->active || (!route->to.open && !admits(route->to.proxy, who))) {
         RR_LOG_R(APLOG_INFO, 0, r, 10140, "%s", !route->to.proxy           ? "there is no such proxy"
                                                 : !route->to.proxy->active ? "the proxy is not active"
                                                                         : "the credential is not the proxy's");
@@ -219,13 +236,15 @@ int core_check_route(request_rec *r, const rr_principal_t *who)
 static authz_status check_proxy(request_rec *r, const char *line, const void *parsed)
 {
     const core_decision_t *decision = r->user ? core_decision(r) : NULL;
-    const core_route_t *route;
+    const core_route_t *route = core_route(r);
 
     (void)line, (void)parsed;
+    if (route && route->to.open) {
+        return AUTHZ_GRANTED;
+    }
     if (!decision || !decision->principal) {
         return AUTHZ_DENIED_NO_USER;
     }
-    route = core_route(r);
     if (route && route->to.proxy && route->to.proxy->active && admits(route->to.proxy, decision->principal)) {
         return AUTHZ_GRANTED;
     }

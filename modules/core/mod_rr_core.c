@@ -23,12 +23,13 @@ module AP_MODULE_DECLARE_DATA rr_core_module;
 static const char *const mode_words[] = { "required", "optional", "permissive", NULL };
 static const char *const preflight_words[] = { "refuse", "pass", NULL };
 
-enum { F_MODE, F_PREFLIGHT, F_FORWARD, F_COUNT };
+enum { F_MODE, F_PREFLIGHT, F_FORWARD, F_NONE, F_COUNT };
 
 static const rr_conf_field_t fields[F_COUNT + 1] = {
     [F_MODE] = RR_ENUM(core_dir_t, mode, mode_words, CORE_MODE_REQUIRED),
     [F_PREFLIGHT] = RR_ENUM(core_dir_t, preflight, preflight_words, CORE_PREFLIGHT_REFUSE),
     [F_FORWARD] = RR_FLAG(core_dir_t, forward_credential, 0),
+    [F_NONE] = RR_FLAG(core_dir_t, allow_none, 0),
 };
 
 static void *create_dir(apr_pool_t *p, char *path)
@@ -79,6 +80,11 @@ core_mode_e core_mode(request_rec *r)
 core_preflight_e core_preflight(request_rec *r)
 {
     return (core_preflight_e)rr_conf_int(core_dir(r), &fields[F_PREFLIGHT]);
+}
+
+int core_allows_none(request_rec *r)
+{
+    return rr_conf_int(core_dir(r), &fields[F_NONE]);
 }
 
 int core_forwards_credential(request_rec *r)
@@ -294,6 +300,8 @@ static const command_rec directives[] = {
                       "Off, On or On client CLIENT...: the first segment below this Location names a stored proxy"),
     AP_INIT_ITERATE("RRTargetAllow", core_add_target_allow, NULL, RSRC_CONF | ACCESS_CONF,
                     "loopback, link-local, http, ADDRESS/BITS: where the store's objects may lead besides"),
+    RR_DIRECTIVE("RRProxyAllowNone", &fields[F_NONE], "On lets stored proxies that have a credential of the kind none be "
+                 "open to everybody"),
     AP_INIT_TAKE1("RRAuditLog", core_configure_audit, NULL, RSRC_CONF,
                   "file, \"|program\" or syslog for one JSON line a request"),
     { NULL }

@@ -193,6 +193,16 @@ const char *inject_rest(request_rec *r, const rr_route_t *route);
 /** A target's Location as the client has to see it; location itself where it leads elsewhere. */
 const char *inject_map_location(request_rec *r, const char *location);
 
+/* ---- inject_backend.c: the gateway's own token ---- */
+const char *inject_set_backend_token(cmd_parms *cmd, void *conf, int argc, char *const argv[]);
+
+/** post_config: the key that signs, made once for the server's life. */
+apr_status_t inject_backend_start(apr_pool_t *pconf, server_rec *s, rr_err_t *err);
+
+/** A fresh token that tells r's backend who asks. */
+apr_status_t inject_backend_token(const char **ptoken, request_rec *r, const rr_principal_t *who, rr_err_t *err);
+int inject_handle_jwks(request_rec *r);
+
 /* ---- inject_gate.c ---- */
 void inject_gate_hook(void);
 void inject_gate_hook_late(void);

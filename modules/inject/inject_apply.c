@@ -217,8 +217,10 @@ void inject_apply(request_rec *r, const inject_request_t *own)
         forward_headers(r, own->proxy->forward_headers, before);
         rr_json_members(own->proxy->identity_headers, tell, &telling);
     }
-    if (own->backend_token) {
+    if (dir->token_header) {
         take_matching(r->headers_in, is_alias_of, (void *)dir->token_header);
+    }
+    if (own->backend_token) {
         apr_table_setn(r->headers_in, dir->token_header, own->backend_token);
     }
     give_credential(r, own->parts);

@@ -23,7 +23,7 @@ int inject_owes(request_rec *r)
 {
     const inject_dir_t *dir = inject_dir(r);
 
-    return dir->credential || inject_core->route_get(r);
+    return dir->credential || dir->token_header || inject_core->route_get(r);
 }
 
 static const char *name_of(request_rec *r, const rr_party_t *party)
@@ -130,6 +130,19 @@ static int resolve_own(request_rec *r, inject_request_t *own, const char *name)
     return find_credential(r, own);
 }
 
+static int make_backend_token(request_rec *r, inject_request_t *own, const inject_dir_t *dir)
+{
+    const rr_principal_t *who = inject_core->principal_get(r);
+    rr_err_t err = RR_ERR_INIT;
+
+    own->backend_token = NULL;
+    if (dir->token_header && who && inject_backend_token(&own->backend_token, r, who, &err) != APR_SUCCESS) {
+        RR_LOG_R(APLOG_ERR, 0, r, 10613, "no token for the backend: %s", rr_err_text(&err));
+        return inject_core->refuse(r, HTTP_SERVICE_UNAVAILABLE, NO_CREDENTIAL);
+    }
+    return OK;
+}
+
 /* Whether r will leave this server; with SetHandler proxy: that shows in the handler alone. */
 static int leaves(request_rec *r)
 {
@@ -155,7 +168,7 @@ int inject_resolve(request_rec *r)
     inject_request_t *own;
     int status;
 
-    if (!route && (!dir->credential || !leaves(r))) {
+    if (!route && ((!dir->credential && !dir->token_header) || !leaves(r))) {
         return DECLINED;
     }
     status = error_behind(r);
@@ -163,7 +176,7 @@ int inject_resolve(request_rec *r)
         RR_LOG_R(APLOG_INFO, 0, r, 10606, "an ErrorDocument is not fetched with a target's credential: %s", r->uri);
         return status;
     }
-    if (!inject_core->principal_get(r)) {
+    if (!inject_core->principal_get(r) && !(route && route->open)) {
         RR_LOG_R(APLOG_INFO, 0, r, 10607, "nobody is authenticated: no credential is injected");
         return inject_core->refuse(r, HTTP_FORBIDDEN, "Only an authenticated caller is forwarded to this target.");
     }
@@ -179,7 +192,10 @@ int inject_resolve(request_rec *r)
     own = inject_request(r);
     own->resolved_for = NULL;
     own->parts = NULL;
-    status = route ? resolve_route(r, own, route) : resolve_own(r, own, dir->credential);
+    status = route ? resolve_route(r, own, route) : dir->credential ? resolve_own(r, own, dir->credential) : OK;
+    if (status == OK) {
+        status = make_backend_token(r, own, dir);
+    }
     if (status == OK) {
         own->resolved_for = r->per_dir_config;
     }

@@ -114,7 +114,7 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, s
     if (ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_CREATE_PRE_CONFIG) {
         return OK;
     }
-    if (rr_fetch_init(pconf, &err) != APR_SUCCESS) {
+    if (rr_fetch_init(pconf, &err) != APR_SUCCESS || inject_backend_start(pconf, s, &err) != APR_SUCCESS) {
         RR_LOG_S(APLOG_EMERG, 0, s, 10612, "%s", rr_err_text(&err));
         return HTTP_INTERNAL_SERVER_ERROR;
     }
@@ -137,6 +137,8 @@ static const command_rec directives[] = {
                   "CLIENT/NAME of the stored credential that this section's own proxy is sent with"),
     AP_INIT_TAKE1("RRFetchCAFile", inject_set_ca_file, NULL, RSRC_CONF,
                   "PEM file of the authorities of token endpoints"),
+    AP_INIT_TAKE_ARGV("RRBackendToken", inject_set_backend_token, NULL, ACCESS_CONF,
+                      "header that takes a token of the gateway's own to the backend; audience=, lifetime="),
     RR_DIRECTIVE("RRProxyHeaders", &fields[F_HEADERS], "On tells in rr-proxy-code and rr-proxy-message what became of a "
                  "request to a stored proxy"),
     { NULL }
@@ -162,6 +164,7 @@ static void register_hooks(apr_pool_t *p)
     ap_hook_fixups(inject_resolve_late, behind_redirects, NULL, APR_HOOK_REALLY_LAST);
     ap_hook_insert_filter(inject_insert_mask, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_insert_error_filter(inject_insert_mask, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_handler(inject_handle_jwks, NULL, NULL, APR_HOOK_MIDDLE);
     inject_mask_register();
     inject_gate_hook();
 }

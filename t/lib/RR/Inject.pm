@@ -32,14 +32,14 @@ sub stored_proxy
 {
     my ($store, $name, $url, %opt) = @_;
     my ($caller, $secret) = (delete $opt{caller}, delete $opt{secret});
-    my $allow = delete $opt{rules};
     my %made = (target => $store->make('target', { targetName => $name, targetBaseURL => $url }));
 
     if ($secret) {
         $made{credential} = $store->make('credential', { credentialType => 'target', credentialName => $name, %$secret });
     }
     $made{proxy} = $store->make('proxy', {
-        proxyName => $name, proxyAlias => $name, proxyProxyCredentialId => $caller->{credentialId},
+        proxyName => $name, proxyAlias => $name,
+        $opt{proxyProxyCredentialIds} ? () : (proxyProxyCredentialId => $caller->{credentialId}),
         proxyTargetId => $made{target}{id}, proxyDefaultRuleEffect => 'allow',
         $secret ? (proxyTargetCredentialId => $made{credential}{id}) : (), %opt });
     return \%made;
