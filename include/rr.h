@@ -34,6 +34,7 @@
 #define RR_MAX_ISSUERS 64            /* RRJwtIssuer lines a server */
 #define RR_MAX_STORED_KEYSETS 256    /* key sets that stored credentials name, at a time and for the whole server */
 #define RR_MAX_SCOPES 256            /* scopes of one principal */
+#define RR_MAX_RULE_SCOPES 12        /* whose rules judge one request: location, proxy, target, credentials */
 #define RR_MAX_NAME 128              /* a client id, a credential's or an issuer's name */
 #define RR_MAX_METADATA 16384        /* a credential's metadata as JSON */
 #define RR_MAX_CLAIM_HEADER 4096     /* an identity or claim header's value */

@@ -44,8 +44,8 @@ typedef struct rr_principal_t {
 /** The identity proved by that method, or NULL. */
 const rr_identity_t *rr_principal_by_method(const rr_principal_t *who, const char *method);
 
-/** Whether that stored credential (NULL: nobody's) is among those that who (NULL: nobody) proved. */
-int rr_principal_proves(const rr_principal_t *who, const rr_party_t *credential);
+/** An rr_proved_t: whether that stored credential is among those that who, a const rr_principal_t (NULL: nobody), proved. */
+int rr_principal_proves(const void *who, const rr_party_t *credential);
 
 /** True if scope is one of the principal's. */
 int rr_principal_has_scope(const rr_principal_t *who, const char *scope);

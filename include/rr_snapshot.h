@@ -89,6 +89,20 @@ const rr_party_t *rr_snapshot_party(const rr_snapshot_t *snapshot, const char *i
 /** Whether a credential of that kind is among those that proxy accepts; proxy may be NULL. */
 int rr_proxy_accepts(const rr_proxy_t *proxy, rr_credential_kind_e kind);
 
+/* Whether who (the asker's own idea of a caller) proved that credential; NULL: one that was deleted, which nobody did. */
+typedef int (*rr_proved_t)(const void *who, const rr_party_t *credential);
+
+/** Whether what the caller proved opens the proxy: one of its credentials, or each (proxyCredentialMode all). */
+int rr_proxy_admits(const rr_proxy_t *proxy, rr_proved_t proved, const void *who);
+
+/** Adds a scope; the new count. Where there is no room the last one becomes a denial: no rule goes unheard. */
+int rr_scopes_add(rr_scope_t scopes[RR_MAX_RULE_SCOPES], int count, rr_scope_kind_e kind, const char *name,
+                  const rr_ruleset_t *rules, rr_effect_e effect);
+
+/** Adds the scopes that judge a caller of proxy; the new count. Scopes borrow from proxy. */
+int rr_scopes_add_proxy(rr_scope_t scopes[RR_MAX_RULE_SCOPES], int count, const rr_proxy_t *proxy, rr_proved_t proved,
+                        const void *who);
+
 /**
  * Calls visit for every credential and proxy that is closed and was not so, for the same reason, in previous (NULL:
  * none): so that each is named in the log once. name is "credential CLIENT/NAME" or "proxy CLIENT/NAME".

@@ -65,8 +65,8 @@ static const rrctl_command_t commands[] = {
     { "rule", "test", cmd_rule_test, "FILE|- [--rules FILE]",
       "judges a table of requests and compares with the verdicts expected; fails if one differs" },
     { "explain", NULL, cmd_explain,
-      "--rules FILE METHOD TARGET [-H 'NAME: VALUE']... [--token T | --claims JSON] [--body FILE|-] [--default allow|deny] "
-      "[--mount PATH] [--lenient]",
+      "--proxy P|--rules FILE METHOD TARGET [-H 'NAME: VALUE']... [--key K] [--token T | --claims JSON] [--body FILE|-] "
+      "[--default allow|deny] [--independent] [--mount PATH] [--lenient]",
       "judges one request and says of each rule whether it matched, and if not, where it failed" },
     { "filter", "try", cmd_filter_try,
       "FILE [--claims JSON] [--method GET] [--path /] [--header \"Name: value\"]... [--type application/json] [--chunk BYTES]",

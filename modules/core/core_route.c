@@ -195,16 +195,6 @@ const rr_snapshot_t *core_snapshot(request_rec *r, rr_err_t *err)
 
 /* ---- whom it admits ---- */
 
-static int admits(const rr_proxy_t *proxy, const rr_principal_t *who)
-{
-    int proved = 0, i;
-
-    for (i = 0; i < proxy->credentials->nelts; i++) {
-        proved += rr_principal_proves(who, APR_ARRAY_IDX(proxy->credentials, i, const rr_party_t *));
-    }
-    return proxy->all ? proved && proved == proxy->credentials->nelts : proved > 0;
-}
-
 int core_check_route(request_rec *r, const rr_principal_t *who)
 {
     const core_route_t *route = core_route(r);
@@ -219,7 +209,8 @@ int core_check_route(request_rec *r, const rr_principal_t *who)
     if (!route->to.snapshot) {
         return core_refuse(r, HTTP_SERVICE_UNAVAILABLE, "The proxy cannot be looked up at the moment.");
     }
-    if (!route->to.proxy || !route->to.proxy->active || (!route->to.open && !admits(route->to.proxy, who))) {
+    if (!route->to.proxy || !route->to.proxy->active ||
+        (!route->to.open && !rr_proxy_admits(route->to.proxy, rr_principal_proves, who))) {
         RR_LOG_R(APLOG_INFO, 0, r, 10140, "%s", !route->to.proxy           ? "there is no such proxy"
                                                 : !route->to.proxy->active ? "the proxy is not active"
                                                                         : "the credential is not the proxy's");
@@ -245,7 +236,8 @@ static authz_status check_proxy(request_rec *r, const char *line, const void *pa
     if (!decision || !decision->principal) {
         return AUTHZ_DENIED_NO_USER;
     }
-    if (route && route->to.proxy && route->to.proxy->active && admits(route->to.proxy, decision->principal)) {
+    if (route && route->to.proxy && route->to.proxy->active &&
+        rr_proxy_admits(route->to.proxy, rr_principal_proves, decision->principal)) {
         return AUTHZ_GRANTED;
     }
     core_lack(r, RR_LACK_OTHER, "proxy");

@@ -16,8 +16,9 @@ const rr_identity_t *rr_principal_by_method(const rr_principal_t *who, const cha
     return NULL;
 }
 
-int rr_principal_proves(const rr_principal_t *who, const rr_party_t *credential)
+int rr_principal_proves(const void *who_, const rr_party_t *credential)
 {
+    const rr_principal_t *who = who_;
     int i;
 
     for (i = 0; who && credential && i < who->count; i++) {

@@ -28,7 +28,6 @@
 
 module AP_MODULE_DECLARE_DATA rr_rules_module;
 
-#define MAX_SCOPES 12 /* location, proxy, target, its credential, and a proxy credential for each identity */
 #define MARKS 32 /* words of marks: rules named in the log, by a hash of their address */
 
 typedef struct rules_dir_t {
@@ -96,58 +95,6 @@ rules_request_t *rules_request(request_rec *r)
 
 /* ---- scopes ---- */
 
-static rr_effect_e effect_of(const char *word)
-{
-    return !word ? RR_EFFECT_UNSET : strcmp(word, "allow") ? RR_EFFECT_DENY : RR_EFFECT_ALLOW;
-}
-
-/* No scope past MAX_SCOPES: the last one given up would be one more rule unheard, so it is replaced by a denial. */
-static void add_scope(rr_scope_t *scopes, int *pcount, rr_scope_kind_e kind, const char *name, const rr_ruleset_t *rules,
-                      rr_effect_e effect)
-{
-    rr_scope_t *scope = &scopes[*pcount < MAX_SCOPES ? (*pcount)++ : MAX_SCOPES - 1];
-
-    scope->kind = *pcount < MAX_SCOPES ? kind : RR_SCOPE_TARGET;
-    scope->name = name;
-    scope->rules = *pcount < MAX_SCOPES ? rules : NULL;
-    scope->effect = *pcount < MAX_SCOPES ? effect : RR_EFFECT_DENY;
-}
-
-/* The proxy's credentials that the caller proved. */
-static void add_proved(rr_scope_t *scopes, int *pcount, request_rec *r, const rr_proxy_t *proxy)
-{
-    const rr_principal_t *who = core->principal_get(r);
-    int i, k;
-
-    for (i = 0; who && i < proxy->credentials->nelts; i++) {
-        const rr_party_t *party = APR_ARRAY_IDX(proxy->credentials, i, const rr_party_t *);
-
-        for (k = 0; party && k < who->count; k++) {
-            const char *id = who->identities[k]->credential_id;
-
-            if (id && !strcmp(id, party->id)) {
-                add_scope(scopes, pcount, RR_SCOPE_PROXY_CREDENTIAL, "proxy credential", party->attached.rules,
-                          effect_of(party->default_effect));
-                break;
-            }
-        }
-    }
-}
-
-static void add_proxy(rr_scope_t *scopes, int *pcount, request_rec *r, const rr_proxy_t *proxy)
-{
-    add_scope(scopes, pcount, RR_SCOPE_PROXY, "proxy", proxy->attached.rules, effect_of(proxy->default_effect));
-    add_proved(scopes, pcount, r, proxy);
-    if (proxy->target) {
-        add_scope(scopes, pcount, RR_SCOPE_TARGET, "target", proxy->target->attached.rules,
-                  effect_of(proxy->target->default_effect));
-    }
-    if (proxy->target_credential) {
-        add_scope(scopes, pcount, RR_SCOPE_TARGET_CREDENTIAL, "target credential",
-                  proxy->target_credential->attached.rules, effect_of(proxy->target_credential->default_effect));
-    }
-}
-
 /* Whose rules judge r: the section's, and those of the stored proxy that it is for. None: r is none of our business. */
 static int gather_scopes(rr_scope_t *scopes, request_rec *r, const rules_dir_t *conf)
 {
@@ -155,11 +102,11 @@ static int gather_scopes(rr_scope_t *scopes, request_rec *r, const rules_dir_t *
     int count = 0;
 
     if (conf->rules) {
-        add_scope(scopes, &count, RR_SCOPE_PROXY, "location", conf->rules,
-                  rr_conf_int(conf, &fields[F_EFFECT]) ? RR_EFFECT_ALLOW : RR_EFFECT_DENY);
+        count = rr_scopes_add(scopes, count, RR_SCOPE_PROXY, "location", conf->rules,
+                              rr_conf_int(conf, &fields[F_EFFECT]) ? RR_EFFECT_ALLOW : RR_EFFECT_DENY);
     }
     if (proxy) {
-        add_proxy(scopes, &count, r, proxy);
+        count = rr_scopes_add_proxy(scopes, count, proxy, rr_principal_proves, core->principal_get(r));
     }
     return count;
 }
@@ -292,7 +239,7 @@ static int read_request(request_rec *r)
 static int check_authz(request_rec *r)
 {
     const rules_dir_t *conf = ap_get_module_config(r->per_dir_config, &rr_rules_module);
-    rr_scope_t scopes[MAX_SCOPES];
+    rr_scope_t scopes[RR_MAX_RULE_SCOPES];
     const int count = gather_scopes(scopes, r, conf);
     int status;
 
@@ -308,7 +255,7 @@ static int fix_up(request_rec *r)
 {
     const rules_dir_t *conf = ap_get_module_config(r->per_dir_config, &rr_rules_module);
     const rules_request_t *own;
-    rr_scope_t scopes[MAX_SCOPES];
+    rr_scope_t scopes[RR_MAX_RULE_SCOPES];
     const int count = gather_scopes(scopes, r, conf);
     int status;
 
