@@ -211,10 +211,11 @@ void inject_apply(request_rec *r, const inject_request_t *own)
     const inject_dir_t *dir = inject_dir(r);
 
     if (own->proxy) {
-        const apr_table_t *before = apr_table_clone(r->pool, r->headers_in);
+        const rr_json_t *forwarded = own->proxy->forward_headers;
+        const apr_table_t *before = rr_json_size(forwarded) ? apr_table_clone(r->pool, r->headers_in) : NULL;
 
         take_headers(r, own);
-        forward_headers(r, own->proxy->forward_headers, before);
+        forward_headers(r, forwarded, before);
         rr_json_members(own->proxy->identity_headers, tell, &telling);
     }
     if (dir->token_header) {
