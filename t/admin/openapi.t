@@ -6,17 +6,12 @@
 use strict;
 use warnings;
 
+use RR::Admin;
 use RR::Test;
 
 my $store = store();
 my $key = $store->key('operator', '--scope', 'rr:admin')->{key};
-my $httpd = httpd(modules => [qw(core keyauth admin)], conf => $store->conf . <<'CONF');
-<Location "/rr-admin">
-    AuthType RR
-    Require rr-key
-    SetHandler rr-admin
-</Location>
-CONF
+my $httpd = httpd(modules => [qw(core keyauth admin)], conf => $store->conf . admin_location());
 my %by = ('X-API-Key' => $key, 'Content-Type' => 'application/json');
 
 my $got = $httpd->request(path => '/rr-admin/openapi.json', headers => { 'X-API-Key' => $key });

@@ -6,34 +6,12 @@
 use strict;
 use warnings;
 
+use RR::Admin;
 use RR::Test;
 
 my $store = store();
-my $operator = $store->key('operator', '--scope', 'rr:admin')->{key};
-my $httpd = httpd(modules => [qw(core keyauth admin)], conf => $store->conf . <<'CONF');
-<Location "/rr-admin">
-    AuthType RR
-    Require rr-key
-    SetHandler rr-admin
-</Location>
-CONF
-
-sub call
-{
-    my ($key, $method, $path, $body) = @_;
-    return $httpd->request(method => $method, path => "/rr-admin$path",
-                           headers => { 'X-API-Key' => $key, 'Content-Type' => 'application/json' },
-                           defined $body ? (body => ref $body ? json_text($body) : $body) : ());
-}
-
-sub make
-{
-    my ($path, $body, $key) = @_;
-    my $res = call($key || $operator, 'POST', $path, $body);
-    my ($list) = grep { ref eq 'ARRAY' } values %{ $res->json || {} };
-    die "POST $path: " . $res->text unless $res->status == 201 && $list;
-    return $list->[0];
-}
+my $httpd = httpd(modules => [qw(core keyauth admin)], conf => $store->conf . admin_location());
+my $operator = RR::Admin->new($httpd, $store->key('operator', '--scope', 'rr:admin'));
 
 my %rule = (effect => 'allow', methods => ['GET']);
 my %filter = (operations => [{ effect => 'destroy', jsonPath => { pattern => 'x' } }]);
@@ -44,24 +22,25 @@ sub client
     my ($client) = @_;
     my %id;
     my $top = "/clients/$client";
-    make('/clients', { clientName => $client, id => $client });
-    $id{caller} = make("$top/credentials", { credentialType => 'proxy', credentialAuthType => 'key',
+    $operator->make('/clients', { clientName => $client, id => $client });
+    $id{caller} = $operator->make("$top/credentials", { credentialType => 'proxy', credentialAuthType => 'key',
                                              credentialName => "caller-$client" })->{id};
-    $id{vendor} = make("$top/credentials", { credentialType => 'target', credentialAuthType => 'key', credentialName =>
+    $id{vendor} = $operator->make("$top/credentials", { credentialType => 'target', credentialAuthType => 'key', credentialName =>
                                              "vendor-$client", credentialSecret => { key => "sk-vendor-of-$client" } })->{id};
-    $id{target} = make("$top/targets", { targetName => "target-$client", targetBaseURL => "https://$client.example" })->{id};
-    $id{proxy} = make("$top/proxies", { proxyName => "proxy-$client", proxyProxyCredentialId => $id{caller},
+    $id{target} = $operator->make("$top/targets", { targetName => "target-$client", targetBaseURL => "https://$client.example" })->{id};
+    $id{proxy} = $operator->make("$top/proxies", { proxyName => "proxy-$client", proxyProxyCredentialId => $id{caller},
                                         proxyTargetId => $id{target}, proxyTargetCredentialId => $id{vendor} })->{id};
-    $id{key} = call($operator, 'GET', "$top/credentials/$id{caller}/keys")->json->{keys}[0]{id};
-    $id{"$_->[0]rule"} = make("$top/$_->[1]/$id{$_->[0]}/rules", \%rule)->{id} for [caller => 'credentials'], [target => 'targets'], [proxy => 'proxies'];
-    $id{"$_->[0]filter"} = make("$top/$_->[1]/$id{$_->[0]}/filters", \%filter)->{id} for [caller => 'credentials'], [target => 'targets'], [proxy => 'proxies'];
-    $id{revocation} = make("$top/revocations", { token => join('.', 'eyJhbGciOiJSUzI1NiJ9', 'eyJqdGkiOiJqIiwiZXhwIjoyMDAwMDAwMDAwfQ', 'c2ln') })->{id};
+    $id{key} = $operator->call('GET', "$top/credentials/$id{caller}/keys")->json->{keys}[0]{id};
+    $id{"$_->[0]rule"} = $operator->make("$top/$_->[1]/$id{$_->[0]}/rules", \%rule)->{id} for [caller => 'credentials'], [target => 'targets'], [proxy => 'proxies'];
+    $id{"$_->[0]filter"} = $operator->make("$top/$_->[1]/$id{$_->[0]}/filters", \%filter)->{id} for [caller => 'credentials'], [target => 'targets'], [proxy => 'proxies'];
+    $id{revocation} = $operator->make("$top/revocations", { token => join('.', 'eyJhbGciOiJSUzI1NiJ9', 'eyJqdGkiOiJqIiwiZXhwIjoyMDAwMDAwMDAwfQ', 'c2ln') })->{id};
     return \%id;
 }
 
 my ($mine, $theirs) = (client('acme'), client('rival'));
-my $tenant = secret(make('/clients/acme/credentials', { credentialType => 'proxy', credentialAuthType => 'key', credentialName =>
-                    'tenant', credentialScopes => ['rr:admin:acme'] })->{credentialSecret}{key}, "acme's admin key");
+my $tenants = $operator->make('/clients/acme/credentials', { credentialType => 'proxy', credentialAuthType => 'key',
+                              credentialName => 'tenant', credentialScopes => ['rr:admin:acme'] });
+my $tenant = RR::Admin->new($httpd, secret($tenants->{credentialSecret}{key}, "acme's admin key"));
 my $nobodys = 'rrid_' . '0' x 22;
 
 # Everything of a response but its date, with the id that was asked for made the same.
@@ -97,12 +76,12 @@ my @paths = ( # a template, which of their ids, and a body that is right
 );
 for my $case (@paths) {
     my ($template, $noun, $body) = @$case;
-    my $own = call($tenant, 'GET', sprintf("/clients/acme/$template", $mine->{$noun}));
+    my $own = $tenant->call('GET', sprintf("/clients/acme/$template", $mine->{$noun}));
     ok($own->status == ($template =~ /roll/ ? 405 : 200), "control: GET acme/$template with our own $noun") or diag($own->text);
     for my $method (qw(GET HEAD POST PUT DELETE OPTIONS PATCH)) {
         my $ask = sub {
             my ($client, $id) = @_;
-            return call($tenant, $method, sprintf("/clients/$client/$template", $id), $method =~ /^P/ ? $body || {} : undef);
+            return $tenant->call($method, sprintf("/clients/$client/$template", $id), $method =~ /^P/ ? $body || {} : undef);
         };
         (my $shown = $template) =~ s/rrid_\w+/OWN/;
         # With our client in the path: 404, or what the method is refused with whatever the id.
@@ -117,10 +96,10 @@ for my $case (@paths) {
 for my $noun ('', qw(/credentials /targets /proxies /revocations)) {
     for my $method (qw(GET POST PUT DELETE)) {
         wall("$method rival$noun", 404, 'rival', 'nobody',
-             sub { call($tenant, $method, "/clients/$_[0]$noun", $method =~ /^P/ ? {} : undef) });
+             sub { $tenant->call($method, "/clients/$_[0]$noun", $method =~ /^P/ ? {} : undef) });
     }
 }
-wall('a client of their id', 403, 'rival', 'nobody', sub { call($tenant, 'POST', '/clients', { clientName => 'x', id => $_[0] }) });
+wall('a client of their id', 403, 'rival', 'nobody', sub { $tenant->call('POST', '/clients', { clientName => 'x', id => $_[0] }) });
 
 # ---- in bodies ----
 my %fields = (
@@ -137,32 +116,32 @@ for my $field (sort keys %fields) {
     for my $form (['id', $theirs->{$noun}, $nobodys], ['name', "$noun-rival", "$noun-nobody"],
                   ['client and name', "rival/$noun-rival", "nobody/$noun-nobody"]) {
         my ($how, $id, $none) = @$form;
-        my $post = sub { call($tenant, 'POST', '/clients/acme/proxies', { %body, $field => $value->($_[0]) }) };
+        my $post = sub { $tenant->call('POST', '/clients/acme/proxies', { %body, $field => $value->($_[0]) }) };
         my $status = $post->($none)->status;
         ok($status == 404 || $status == 422, "POST a proxy with nobody's $field by $how: $status");
         wall("POST a proxy with their $field by $how", $status, $id, $none, $post);
         wall("PUT a proxy with their $field by $how", $status, $id, $none,
-             sub { call($tenant, 'PUT', "/clients/acme/proxies/$mine->{proxy}", { %body, $field => $value->($_[0]) }) });
+             sub { $tenant->call('PUT', "/clients/acme/proxies/$mine->{proxy}", { %body, $field => $value->($_[0]) }) });
     }
 }
-check('control: the same body with ids of our own', call($tenant, 'POST', '/clients/acme/proxies', \%proxy), { status => 201 });
+check('control: the same body with ids of our own', $tenant->call('POST', '/clients/acme/proxies', \%proxy), { status => 201 });
 
 # ---- scopes ----
 my @foreign = ('rr:admin', 'rr:admin:rival', 'rr:admin:nobody', 'rr:other');
-my $own = make('/clients/acme/credentials', { %credential, credentialName => 'plain' }, $tenant);
+my $own = $tenant->make('/clients/acme/credentials', { %credential, credentialName => 'plain' });
 for my $scope (@foreign) {
-    check("POST $scope", call($tenant, 'POST', '/clients/acme/credentials', { %credential, credentialName => 'root', credentialScopes => [$scope] }),
+    check("POST $scope", $tenant->call('POST', '/clients/acme/credentials', { %credential, credentialName => 'root', credentialScopes => [$scope] }),
           { status => 403 });
-    check("PUT $scope", call($tenant, 'PUT', "/clients/acme/credentials/$own->{id}",
+    check("PUT $scope", $tenant->call('PUT', "/clients/acme/credentials/$own->{id}",
           { %credential, credentialName => 'plain', credentialScopes => ['a', $scope] }), { status => 403 });
 }
-check('control: a scope that it has', call($tenant, 'PUT', "/clients/acme/credentials/$own->{id}",
+check('control: a scope that it has', $tenant->call('PUT', "/clients/acme/credentials/$own->{id}",
       { %credential, credentialName => 'plain', credentialScopes => ['a', 'rr:admin:acme'] }), { status => 200 });
-check('metadata gives none', call($tenant, 'PUT', "/clients/acme/credentials/$own->{id}",
+check('metadata gives none', $tenant->call('PUT', "/clients/acme/credentials/$own->{id}",
       { %credential, credentialName => 'plain', credentialMetadata => { scopes => ['rr:admin'] } }), { status => qr/^(200|403|422)$/ });
 
 # A credential of ours that the operator gave more than we have: no key of it, no secret of it, comes from us.
-my $root = make('/clients/acme/credentials', { %credential, credentialName => 'operators', credentialScopes => ['rr:admin'] });
+my $root = $operator->make('/clients/acme/credentials', { %credential, credentialName => 'operators', credentialScopes => ['rr:admin'] });
 my $at = "/clients/acme/credentials/$root->{id}";
 secret($root->{credentialSecret}{key}, "the operator's key");
 for my $case (['a key', 'POST', "$at/keys", {}], ['a brought key', 'POST', "$at/keys", { key => 'brought-by-the-tenant' }],
@@ -170,13 +149,13 @@ for my $case (['a key', 'POST', "$at/keys", {}], ['a brought key', 'POST', "$at/
               ['a secret', 'PUT', $at, { %credential, credentialName => 'operators', credentialScopes => ['rr:admin'],
                                          credentialSecret => { key => 'brought-by-the-tenant' } }]) {
     my ($name, $method, $path, $body) = @$case;
-    check("$name of a credential with rr:admin", call($tenant, $method, $path, $body), { status => 403 });
+    check("$name of a credential with rr:admin", $tenant->call($method, $path, $body), { status => 403 });
 }
-check('control: the operator may', call($operator, 'POST', "$at/keys", {}), { status => 201 });
+check('control: the operator may', $operator->call('POST', "$at/keys", {}), { status => 201 });
 
 # ---- nothing of theirs was touched ----
 for my $case (['credentials', 'caller'], ['credentials', 'vendor'], ['targets', 'target'], ['proxies', 'proxy'], ['revocations', 'revocation']) {
-    check("their $case->[1] is there", call($operator, 'GET', "/clients/rival/$case->[0]/$theirs->{$case->[1]}"),
+    check("their $case->[1] is there", $operator->call('GET', "/clients/rival/$case->[0]/$theirs->{$case->[1]}"),
           { status => 200, absent => ['taken-over'] });
 }
 

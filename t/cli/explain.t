@@ -9,7 +9,6 @@ use RR::Inject;
 use RR::KeyServer;
 use RR::Test;
 use RR::Token;
-use RR::Util qw(run);
 
 my $signer = RR::Token->key('ES256', kid => 'k');
 my $keys = RR::KeyServer->start(dir => place_for('issuer'), keys => [$signer]);
@@ -38,9 +37,8 @@ sub rule
     my %of = (credential => [credential => $caller->{credentialId}], users => [credential => $verifier->{id}], vendor => [credential => $made->{credential}{id}],
               target => [target => $made->{target}{id}], proxy => [proxy => $made->{proxy}{id}]);
     (my $json = json_text($body)) =~ s/'/''/g;
-    my $got = run('sqlite3', $store->path, "INSERT INTO rr_rule (id, client, $of{$owner}[0], body, created) "
-                  . "VALUES ('$name', 'default', '$of{$owner}[1]', '$json', 1)");
-    die $got->{err} if $got->{exit};
+    $store->sql("INSERT INTO rr_rule (id, client, $of{$owner}[0], body, created) "
+                . "VALUES ('$name', 'default', '$of{$owner}[1]', '$json', 1)");
     return $name;
 }
 my $send = rule('credential', { effect => 'allow', methods => ['POST'], pathPattern => '^/v3/mail/send$' });
@@ -124,7 +122,7 @@ for my $case (
     like($got->{out} . $got->{err}, $want, $name);
 }
 is_deeply($store->rrctl('--json', 'explain', '--proxy', 'mail', 'GET', '/')->{json}, { allowed => JSON::PP::false(), by => 'admission' }, 'as JSON');
-my $got = run('sqlite3', $store->path, "INSERT INTO rr_rule (id, client, proxy, body, created) VALUES ('broken', 'default', '$made->{proxy}{id}', '{}', 1)");
+$store->sql("INSERT INTO rr_rule (id, client, proxy, body, created) VALUES ('broken', 'default', '$made->{proxy}{id}', '{}', 1)");
 like($store->rrctl('explain', '--proxy', 'mail', '--key', $key, 'POST', '/v3/mail/send')->{out}, qr/^denied by admission: .*broken/m, 'a closed proxy, and why');
 allow_log('RR10711', 'AH01630');
 finish();

@@ -47,13 +47,6 @@ CONF
 $httpd->start;
 
 my $count = 0;
-sub sql
-{
-    my ($text) = @_;
-    my $got = run('sqlite3', $store->path, "PRAGMA foreign_keys=ON; $text");
-    die $got->{err} if $got->{exit};
-}
-
 # Hangs a filter on an owner by SQL: what any tool writes counts on the next request.
 sub filter
 {
@@ -61,10 +54,10 @@ sub filter
     my $column = $owner =~ /^(?:vendor|credential|second)$/ ? 'credential' : $owner;
     my $name = 'filter' . ++$count;
     (my $json = ref $body ? json_text($body) : $body) =~ s/'/''/g;
-    sql("INSERT INTO rr_filter (id, client, $column, body, created) VALUES ('$name', 'default', '$id{$owner}', '$json', 1)");
+    $store->sql("INSERT INTO rr_filter (id, client, $column, body, created) VALUES ('$name', 'default', '$id{$owner}', '$json', 1)");
     return $name;
 }
-sub clear { sql('DELETE FROM rr_filter') }
+sub clear { $store->sql('DELETE FROM rr_filter') }
 sub destroy { my ($pattern, %when) = @_; return { operations => [{ effect => 'destroy', jsonPath => { pattern => $pattern } }], %when } }
 sub get { my ($path, %more) = @_; return { path => $path, headers => { 'X-API-Key' => $caller->{key}, %{ delete $more{with} || {} } }, %more } }
 sub body { return { status => 200, body => $_[0] } }

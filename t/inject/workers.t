@@ -5,6 +5,7 @@
 use strict;
 use warnings;
 
+use RR::Admin;
 use RR::Cert;
 use RR::Inject;
 use RR::Test;
@@ -22,7 +23,7 @@ my $plain = stored_proxy($store, 'plain', $upstream->url, caller => $caller, sec
 stored_proxy($store, 'tls', "$tls_url/v1", caller => $caller, secret => { %vendor });
 stored_proxy($store, 'bare', "$tls_url/bare", caller => $caller);
 
-my $conf = $store->conf . <<'CONF';
+my $conf = $store->conf . admin_location() . <<'CONF';
 RRTargetAllow loopback
 SSLProxyEngine On
 SSLProxyCACertificateFile @CA@
@@ -34,11 +35,6 @@ SSLProxyCheckPeerExpire @CHECK@
     AuthType RR
     RRGateway On
     Require rr-proxy
-</Location>
-<Location "/rr-admin">
-    AuthType RR
-    Require rr-key
-    SetHandler rr-admin
 </Location>
 # One worker of the operator's, with and without a credential.
 <Location "/open">
@@ -73,9 +69,8 @@ check("another connection of a client's", $httpd->request(path => '/gw/plain/x',
 is(connections($upstream), 1, 'uses it too');
 
 # ---- a target changes ----
-my $change = $httpd->request(method => 'PUT', path => "/rr-admin/clients/default/targets/$plain->{target}{id}",
-    headers => { 'X-API-Key' => $operator->{key}, 'Content-Type' => 'application/json' },
-    body => json_text({ targetName => 'plain', targetBaseURL => $other->url('/new') }));
+my $change = RR::Admin->new($httpd, $operator)->call('PUT', "targets/$plain->{target}{id}",
+    { targetName => 'plain', targetBaseURL => $other->url('/new') });
 check('a target moves', $change, { status => 200 });
 check('the next request', $httpd->request(path => '/gw/plain/x', %key), { status => 200, json => { target => '/new/x' } });
 is($upstream->count, 21, 'does not go to the old place');

@@ -8,7 +8,6 @@ use warnings;
 use Digest::SHA qw(sha256_hex);
 use RR::Test;
 use RR::Token;
-use RR::Util qw(run);
 
 my $key = RR::Token->key('ES256', kid => 'a');
 my $store = store();
@@ -30,10 +29,8 @@ sub revoke
 {
     my (%row) = @_;
     %row = (id => 'test' . ++$rows, client => 'default', issued_before => 0, created => 1, expires => 0, %row);
-    my $sql = 'INSERT INTO rr_revocation (' . join(', ', sort keys %row) . ') VALUES ('
-        . join(', ', map { "'$row{$_}'" } sort keys %row) . ')';
-    my $got = run('sqlite3', $store->path, $sql);
-    die $got->{err} if $got->{exit};
+    $store->sql('INSERT INTO rr_revocation (' . join(', ', sort keys %row) . ') VALUES ('
+                . join(', ', map { "'$row{$_}'" } sort keys %row) . ')');
 }
 
 my $now = time();

@@ -6,10 +6,11 @@ use strict;
 use warnings;
 
 use POSIX ();
+use RR::Admin;
 use RR::KeyServer;
 use RR::Test;
 use RR::Token;
-use RR::Util qw(random_word run);
+use RR::Util qw(random_word);
 use Time::HiRes qw(time);
 
 my ($key, $next, $corp) = map { RR::Token->key('ES256', kid => "key-$_") } 1 .. 3;
@@ -25,13 +26,8 @@ my $stranger = $store->key('stranger')->{key};
 
 # What 501 means here: let in. Nothing is forwarded yet; who was let in stands in a header.
 my $admitted = qr/^(?:501|502|200)$/;
-my $conf = $store->conf . <<'CONF';
+my $conf = $store->conf . admin_location() . <<'CONF';
 Header always set X-Who "%{RR_SUB}e|%{RR_CREDENTIAL}e|%{RR_SCOPE}e"
-<Location "/rr-admin">
-    AuthType RR
-    Require rr-key
-    SetHandler rr-admin
-</Location>
 <Location "/gw">
     RRTargetAllow loopback
     AuthType RR
@@ -76,20 +72,9 @@ $httpd->{conf} .= "RRJwtIssuer corp urn:corp audience=any jwks=file:$jwks\n";
 $httpd->start;
 
 # ---- objects ----
-sub call
-{
-    my ($method, $path, $body) = @_;
-    return $httpd->request(method => $method, path => "/rr-admin/clients/default$path",
-                           headers => { 'X-API-Key' => $operator, 'Content-Type' => 'application/json' },
-                           $body ? (body => json_text($body)) : ());
-}
-sub made
-{
-    my ($kind, $body) = @_;
-    my $res = call('POST', "/$kind", $body);
-    die "$kind: " . $res->text . "\n" unless $res->status == 201;
-    return $res->json->{$kind}[0]{id};
-}
+my $admin = RR::Admin->new($httpd, $operator);
+sub made { my ($kind, $body) = @_; return $admin->make($kind, $body)->{id} }
+
 sub verifier
 {
     my ($name, $secret, %more) = @_;
@@ -123,10 +108,10 @@ my %proxy = map { $_->[0] => proxy(@$_) } (
     ['pairs', 'all', 'users', 'own'], ['off', 'any', 'off'], ['ended', 'any', 'ended'], ['part', 'any', 'off', 'users'],
     ['fixed', 'any', 'static', 'users'], ['keys', 'any', 'robot'], ['resting', 'any', 'users', 'robot'], ['gone', 'any', 'users', 'robot'],
 );
-is(call('PUT', "/proxies/$proxy{resting}", { proxyName => 'resting', proxyAlias => 'resting', proxyTargetId => $target,
+is($admin->call('PUT', "proxies/$proxy{resting}", { proxyName => 'resting', proxyAlias => 'resting', proxyTargetId => $target,
                                               proxyActive => JSON::PP::false(), proxyProxyCredentialIds => [@id{qw(users robot)}] })->status,
    200, 'a proxy that rests');
-is(call('DELETE', "/proxies/$proxy{gone}")->status, 200, 'a proxy that is gone');
+is($admin->call('DELETE', "proxies/$proxy{gone}")->status, 200, 'a proxy that is gone');
 
 # ---- tokens ----
 sub token
@@ -289,7 +274,7 @@ like($httpd->errorlog, qr/RR10321: key set of urn:$_: .* is not allowed: it is a
     for sort keys %refused;
 
 # ---- changes count at once; what was known is kept over a restart ----
-is(call('PUT', "/credentials/$id{cold}", verifier('cold', jwks($cold, audience => 'other')))->status, 200, 'another audience');
+is($admin->call('PUT', "credentials/$id{cold}", verifier('cold', jwks($cold, audience => 'other')))->status, 200, 'another audience');
 cases($httpd, ask('the old audience', 'cold', token($cold, $key), 401), ask('the new audience', 'cold', token($cold, $key, aud => 'other'), $admitted));
 $cold->stop;
 $httpd->stop;
@@ -298,8 +283,7 @@ cases($httpd, ask('after a restart, with the issuer gone', 'cold', token($cold, 
 is($cold->count('/jwks'), 2, 'without a fetch');
 
 # ---- a secret that does not open closes its credential, and nothing else ----
-my $got = run('sqlite3', $store->path, "UPDATE rr_credential SET secret = (SELECT replace(secret, substr(secret, -3), 'AAA')) WHERE id = '$id{hs}'");
-is($got->{exit}, 0, 'a sealed secret is changed') or diag($got->{err});
+$store->sql("UPDATE rr_credential SET secret = (SELECT replace(secret, substr(secret, -3), 'AAA')) WHERE id = '$id{hs}'");
 cases($httpd, ask('a closed credential', 'hs', secret($shared->token({ iss => 'urn:hs', aud => 'api', sub => 'dave' })), 503),
       ask('another one', 'one', $alice, $admitted));
 
@@ -338,12 +322,12 @@ ok(wait_for(sub { $httpd->request(path => '/gw/one/x', headers => { Authorizatio
     my @seen;
     for my $n (1 .. 257) {
         my $issuer = "urn:many:$n";
-        call('PUT', "/credentials/$id{users}", verifier('users', { jwksUri => $users->jwks_uri, issuer => $issuer, audience => 'api' }));
+        $admin->call('PUT', "credentials/$id{users}", verifier('users', { jwksUri => $users->jwks_uri, issuer => $issuer, audience => 'api' }));
         push(@seen, $httpd->request(path => '/gw/one/x', headers => { Authorization => 'Bearer ' . $key->token({ iss => $issuer, aud => 'api', sub => 'x' }) })->status);
     }
     is_deeply([@seen[0 .. 255]], [(501) x 256], '256 sets have a place');
     is($seen[256], 503, 'the next one has none');
-    call('PUT', "/credentials/$id{users}", verifier('users', { jwksUri => $users->jwks_uri, issuer => 'urn:many:3', audience => 'api' }));
+    $admin->call('PUT', "credentials/$id{users}", verifier('users', { jwksUri => $users->jwks_uri, issuer => 'urn:many:3', audience => 'api' }));
     is($httpd->request(path => '/gw/one/x', headers => { Authorization => 'Bearer ' . $key->token({ iss => 'urn:many:3', aud => 'api', sub => 'x' }) })->status,
        501, 'and the others keep theirs');
 }

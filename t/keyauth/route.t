@@ -7,16 +7,11 @@ use strict;
 use warnings;
 
 use MIME::Base64 qw(encode_base64);
+use RR::Admin;
 use RR::Test;
 
 my $store = store();
-my $admin = $store->key('operator', '--scope', 'rr:admin');
-my $httpd = httpd(modules => [qw(core keyauth admin)], conf => $store->conf . <<'CONF');
-<Location "/rr-admin">
-    AuthType RR
-    Require rr-key
-    SetHandler rr-admin
-</Location>
+my $httpd = httpd(modules => [qw(core keyauth admin)], conf => $store->conf . admin_location() . <<'CONF');
 <Location "/gw">
     AuthType RR
     RRGateway On
@@ -28,25 +23,16 @@ my $httpd = httpd(modules => [qw(core keyauth admin)], conf => $store->conf . <<
     SetHandler rr-me
 </Location>
 CONF
-
-sub api
-{
-    my ($path, %body) = @_;
-    my $res = $httpd->request(method => 'POST', path => "/rr-admin/clients/default/$path", body => json_text(\%body),
-        headers => { 'X-API-Key' => $admin->{key}, 'Content-Type' => 'application/json' });
-    die "POST $path: " . $res->text unless $res->status == 201;
-    my ($list) = grep { ref eq 'ARRAY' } values %{ $res->json };
-    return $list->[0]{id};
-}
+my $admin = RR::Admin->new($httpd, $store->key('operator', '--scope', 'rr:admin'));
 
 sub credential
 {
     my ($name, $type, $secret) = @_;
-    return api('credentials', credentialType => 'proxy', credentialName => $name, credentialAuthType => $type,
-               credentialSecret => $secret);
+    return $admin->make('credentials', { credentialType => 'proxy', credentialName => $name, credentialAuthType => $type,
+                                         credentialSecret => $secret })->{id};
 }
 
-my $target = api('targets', targetName => 'vendor', targetBaseURL => 'https://vendor.example.com/');
+my $target = $admin->make('targets', { targetName => 'vendor', targetBaseURL => 'https://vendor.example.com/' })->{id};
 my $token = join('.', map { (my $t = encode_base64($_, '')) =~ tr{+/=}{-_}d; $t } '{"alg":"RS256"}', '{"a":1}', 'signature');
 my %id = (
     plain => credential('plain', 'key', { key => secret('plain-key-of-the-test') }),
@@ -56,13 +42,12 @@ my %id = (
     basic => credential('basic', 'basic', { username => 'user', password => secret('basic-password-of-the-test') }),
     static => credential('static', 'jwt', { token => secret($token) }),
 );
+sub proxy { my ($name, %of) = @_; $admin->make('proxies', { proxyName => $name, proxyAlias => $name, proxyTargetId => $target, %of }) }
 for my $name (sort keys %id) {
-    api('proxies', proxyName => $name, proxyAlias => $name, proxyProxyCredentialId => $id{$name}, proxyTargetId => $target);
+    proxy($name, proxyProxyCredentialId => $id{$name});
 }
-api('proxies', proxyName => 'both', proxyAlias => 'both', proxyProxyCredentialIds => [@id{qw(plain basic)}],
-    proxyCredentialMode => 'all', proxyTargetId => $target);
-api('proxies', proxyName => 'either', proxyAlias => 'either', proxyProxyCredentialIds => [@id{qw(plain basic)}],
-    proxyCredentialMode => 'any', proxyTargetId => $target);
+proxy('both', proxyProxyCredentialIds => [@id{qw(plain basic)}], proxyCredentialMode => 'all');
+proxy('either', proxyProxyCredentialIds => [@id{qw(plain basic)}], proxyCredentialMode => 'any');
 
 my $basic = 'Basic ' . encode_base64('user:basic-password-of-the-test', '');
 

@@ -6,17 +6,11 @@
 use strict;
 use warnings;
 
+use RR::Admin;
 use RR::Test;
-use RR::Util qw(run);
 
 my $store = store();
-my $admin = $store->key('operator', '--scope', 'rr:admin');
-my $httpd = httpd(modules => [qw(core keyauth rules admin)], conf => $store->conf . <<'CONF');
-<Location "/rr-admin">
-    AuthType RR
-    Require rr-key
-    SetHandler rr-admin
-</Location>
+my $httpd = httpd(modules => [qw(core keyauth rules admin)], conf => $store->conf . admin_location() . <<'CONF');
 <Location "/gw">
     AuthType RR
     RRGateway On
@@ -35,38 +29,24 @@ my $httpd = httpd(modules => [qw(core keyauth rules admin)], conf => $store->con
 </Location>
 CONF
 
-sub api
-{
-    my ($path, $body) = @_;
-    my $res = $httpd->request(method => 'POST', path => "/rr-admin/clients/default/$path", body => json_text($body),
-        headers => { 'X-API-Key' => $admin->{key}, 'Content-Type' => 'application/json' });
-    my $data = $res->json;
-    die "POST $path: " . $res->text unless $res->status == 201;
-    my ($list) = grep { ref eq 'ARRAY' } values %$data;
-    return $list->[0];
-}
+my $admin = RR::Admin->new($httpd, $store->key('operator', '--scope', 'rr:admin'));
 
 my %id;
-my $caller = secret('caller-key-of-the-test');
-my $other = secret('other-key-of-the-test');
-$id{credential} = api('credentials', { credentialType => 'proxy', credentialAuthType => 'key', credentialName => 'caller',
-                                       credentialSecret => { key => $caller } })->{id};
-$id{other} = api('credentials', { credentialType => 'proxy', credentialAuthType => 'key', credentialName => 'other',
-                                  credentialSecret => { key => $other } })->{id};
-$id{vendor} = api('credentials', { credentialType => 'target', credentialAuthType => 'key', credentialName => 'vendor',
-                                   credentialSecret => { key => secret('vendor-secret-of-the-test') } })->{id};
-$id{target} = api('targets', { targetName => 'vendor', targetBaseURL => 'https://vendor.example.com/v1' })->{id};
-$id{proxy} = api('proxies', { proxyName => 'mail', proxyAlias => 'mail', proxyProxyCredentialId => $id{credential},
-                              proxyTargetId => $id{target}, proxyTargetCredentialId => $id{vendor} })->{id};
+my ($caller, $other) = map { secret("$_-key-of-the-test") } qw(caller other);
+sub credential
+{
+    my ($type, $name, $key) = @_;
+    return $admin->make('credentials', { credentialType => $type, credentialAuthType => 'key', credentialName => $name,
+                                         credentialSecret => { key => $key } })->{id};
+}
+$id{credential} = credential('proxy', 'caller', $caller);
+$id{other} = credential('proxy', 'other', $other);
+$id{vendor} = credential('target', 'vendor', secret('vendor-secret-of-the-test'));
+$id{target} = $admin->make('targets', { targetName => 'vendor', targetBaseURL => 'https://vendor.example.com/v1' })->{id};
+$id{proxy} = $admin->make('proxies', { proxyName => 'mail', proxyAlias => 'mail', proxyProxyCredentialId => $id{credential},
+                                       proxyTargetId => $id{target}, proxyTargetCredentialId => $id{vendor} })->{id};
 
 my $count = 0;
-
-sub sql
-{
-    my ($text) = @_;
-    my $got = run('sqlite3', $store->path, "PRAGMA foreign_keys=ON; $text");
-    die $got->{err} if $got->{exit};
-}
 
 # Hangs a rule on an owner, by SQL: what any tool writes counts.
 sub rule
@@ -75,11 +55,11 @@ sub rule
     my $column = $owner eq 'vendor' || $owner eq 'other' ? 'credential' : $owner;
     my $name = 'rule' . ++$count;
     (my $json = json_text($body)) =~ s/'/''/g;
-    sql("INSERT INTO rr_rule (id, client, $column, body, created) VALUES ('$name', 'default', '$id{$owner}', '$json', 1)");
+    $store->sql("INSERT INTO rr_rule (id, client, $column, body, created) VALUES ('$name', 'default', '$id{$owner}', '$json', 1)");
     return $name;
 }
 
-sub clear { sql('DELETE FROM rr_rule') }
+sub clear { $store->sql('DELETE FROM rr_rule') }
 
 sub get
 {
@@ -138,14 +118,14 @@ cases($httpd,
 );
 
 # A row that somebody else wrote and that is no rule closes the proxy, in words for the operator only.
-sql("INSERT INTO rr_rule (id, client, proxy, body, created) VALUES ('broken', 'default', '$id{proxy}', '{\"effect\":\"maybe\"}', 1)");
+$store->sql("INSERT INTO rr_rule (id, client, proxy, body, created) VALUES ('broken', 'default', '$id{proxy}', '{\"effect\":\"maybe\"}', 1)");
 cases($httpd, ['a rule that is none closes its proxy', get('/gw', '/v3'), { status => 503, absent => ['maybe', 'broken'] }]);
-sql("DELETE FROM rr_rule WHERE id = 'broken'");
+$store->sql("DELETE FROM rr_rule WHERE id = 'broken'");
 cases($httpd, ['and it opens again', get('/gw', '/v3'), $through]);
 
-sql("UPDATE rr_proxy SET active = 0");
+$store->sql("UPDATE rr_proxy SET active = 0");
 cases($httpd, ['a proxy that was switched off', get('/gw', '/v3'), { status => 403 }]);
-sql("UPDATE rr_proxy SET active = 1");
+$store->sql("UPDATE rr_proxy SET active = 1");
 cases($httpd, ['and on', get('/gw', '/v3'), $through]);
 
 expect_log('RR10711');

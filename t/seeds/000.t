@@ -7,6 +7,7 @@ use strict;
 use warnings;
 
 use MIME::Base64 qw(encode_base64);
+use RR::Admin;
 use RR::Inject;
 use RR::KeyServer;
 use RR::Test;
@@ -22,14 +23,9 @@ my $operator = $store->key('operator', '--scope', 'rr:admin')->{key};
 my $stranger = $store->key('stranger')->{key};
 my $httpd = httpd(modules => [qw(core keyauth jwt rules filter inject admin)], start => 0);
 my $log = $httpd->dir . '/logs/audit.log';
-$httpd->{conf} = $store->conf . <<"CONF";
+$httpd->{conf} = $store->conf . admin_location() . <<"CONF";
 RRTargetAllow loopback
 RRAuditLog $log
-<Location "/rr-admin">
-    AuthType RR
-    Require rr-key
-    SetHandler rr-admin
-</Location>
 <Location "/gw">
     AuthType RR
     RRGateway On
@@ -44,26 +40,8 @@ CONF
 $httpd->start;
 
 # ---- the seed's calls ----
-sub made
-{
-    my ($path, $body) = @_;
-    my $res = $httpd->request(method => 'POST', path => "/rr-admin/clients/default/$path", body => ref $body ? json_text($body) : $body,
-                              headers => { 'X-API-Key' => $operator, 'Content-Type' => 'application/json' });
-    die "POST $path: " . $res->text . "\n" unless $res->status == 201;
-    my ($list) = grep { ref eq 'ARRAY' } values %{ $res->json };
-    return $list->[0]{id};
-}
-
-sub seed
-{
-    my ($name, %placeholders) = @_;
-    my $text = slurp(root() . "/t/seeds/$name.json");
-    for my $from (sort keys %placeholders) {
-        die "$name has no $from\n" if index($text, $from) < 0;
-        $text =~ s/\Q$from\E/$placeholders{$from}/g;
-    }
-    return $text;
-}
+my $admin = RR::Admin->new($httpd, $operator);
+sub made { my ($path, $body) = @_; return $admin->make($path, $body)->{id} }
 
 my $key = secret('rr_live_xxxxxxxxxxxxxx', 'key of the seed');
 my $partner_key = secret('partner_key_xxxxxxxxxxxx', "partner's key");

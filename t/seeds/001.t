@@ -5,6 +5,7 @@
 use strict;
 use warnings;
 
+use RR::Admin;
 use RR::Inject;
 use RR::KeyServer;
 use RR::Test;
@@ -17,13 +18,8 @@ my $signing = RR::Token->key('RS256');
 my $auth0 = RR::KeyServer->start(dir => place_for('auth0'), keys => [$signing]);
 my ($stripe, $clearbit, $analytics) = (upstream(), upstream(), upstream());
 
-my $httpd = httpd(modules => [qw(core keyauth jwt rules inject admin)], conf => $store->conf . <<'CONF');
+my $httpd = httpd(modules => [qw(core keyauth jwt rules inject admin)], conf => $store->conf . admin_location() . <<'CONF');
 RRTargetAllow loopback
-<Location "/rr-admin">
-    AuthType RR
-    Require rr-key
-    SetHandler rr-admin
-</Location>
 <Location "/stripe">
     AuthType RR
     RRProxy default/stripe-payment-api
@@ -36,20 +32,8 @@ RRTargetAllow loopback
 </Location>
 CONF
 
-# The id of what was made by one of the seed's bodies, its placeholders filled in.
-sub made
-{
-    my ($path, $body, %placeholders) = @_;
-    if ($body =~ /^001-/) {
-        $body = slurp(($0 =~ m{^(.*/)} ? $1 : '') . "$body.json");
-    }
-    $body =~ s/\Q$_\E/$placeholders{$_}/ || die "no $_\n" for sort keys %placeholders;
-    my $res = $httpd->request(method => 'POST', path => "/rr-admin/clients/default/$path",
-                              headers => { 'X-API-Key' => $operator, 'Content-Type' => 'application/json' }, body => $body);
-    check("POST $path", $res, { status => 201, leak => 1 });
-    my ($list) = grep { ref $_ eq 'ARRAY' } values %{ $res->json };
-    return $list->[0]{id};
-}
+my $admin = RR::Admin->new($httpd, $operator);
+sub made { my ($path, $body) = @_; return $admin->make($path, $body)->{id} }
 
 sub headers_of
 {
@@ -59,15 +43,15 @@ sub headers_of
 }
 
 # ---- "an incoming jwtVerify proxy credential authenticates the caller ... the upstream target uses a key" ----
-my $verify = made('credentials', json_text({
+my $verify = made('credentials', {
     credentialType => 'proxy', credentialAuthType => 'jwtVerify', credentialName => 'auth0-m2m-verify',
-    credentialSecret => { jwksUri => $auth0->jwks_uri, audience => 'https://api.myapp.com', issuer => $auth0->issuer } }));
+    credentialSecret => { jwksUri => $auth0->jwks_uri, audience => 'https://api.myapp.com', issuer => $auth0->issuer } });
 my $vendor_key = secret('sk_live_' . 'stripe' x 5, "Stripe's key");
-my $stripe_key = made('credentials', json_text({ credentialType => 'target', credentialAuthType => 'key',
-    credentialName => 'stripe-api-key', credentialSecret => { key => $vendor_key } }));
-my $target = made('targets', json_text({ targetName => 'stripe', targetBaseURL => $stripe->url('/v1') }));
-my $proxy = made('proxies', '001-proxy', '<auth0-m2m-verify-id>' => $verify, '<stripe-target-id>' => $target,
-                 '<stripe-api-key-id>' => $stripe_key);
+my $stripe_key = made('credentials', { credentialType => 'target', credentialAuthType => 'key',
+    credentialName => 'stripe-api-key', credentialSecret => { key => $vendor_key } });
+my $target = made('targets', { targetName => 'stripe', targetBaseURL => $stripe->url('/v1') });
+my $proxy = made('proxies', seed('001-proxy', '<auth0-m2m-verify-id>' => $verify, '<stripe-target-id>' => $target,
+                                  '<stripe-api-key-id>' => $stripe_key));
 
 my $token = secret($signing->token({ iss => $auth0->issuer, aud => 'https://api.myapp.com', sub => 'svc-a@clients',
                                      azp => 'svc-a', scope => 'charge', gty => 'client-credentials' }), "the caller's token");
@@ -95,21 +79,20 @@ is(index($record, (split(/\./, $token))[1]), -1, 'nor of its claims');
 is(headers_of($stripe)->{host}, '127.0.0.1:' . $stripe->port, 'the host is the vendor\'s');
 
 # ---- "credentialAuthType": "key" for target credentials, the seed's own body ----
-my $clearbit_key = made('credentials', '001-target-key');
-my $enrichment = made('proxies', json_text({ proxyName => 'enrichment', proxyAlias => 'enrichment',
+my $clearbit_key = made('credentials', seed('001-target-key'));
+my $enrichment = made('proxies', { proxyName => 'enrichment', proxyAlias => 'enrichment',
     proxyProxyCredentialId => $verify, proxyTargetCredentialId => $clearbit_key, proxyDefaultRuleEffect => 'allow',
-    proxyTargetId => made('targets', json_text({ targetName => 'clearbit', targetBaseURL => $clearbit->url })) }));
+    proxyTargetId => made('targets', { targetName => 'clearbit', targetBaseURL => $clearbit->url }) });
 check('the enrichment API', $httpd->request(path => '/gw/enrichment/v2/find', %caller), { status => 200 });
 is(headers_of($clearbit)->{authorization}, 'Bearer sk_clearbit_xxxxxxxxxxxxxx', 'gets its static key');
 
 # ---- "credentialAuthType": "jwt": the gateway signs ----
 my $rsa = RR::Token->key('RS256');
 my $pem = secret($rsa->pem('private'), 'private key');
-my $minted = made('credentials', '001-target-jwt',
-                  '-----BEGIN RSA PRIVATE KEY-----\n...' => substr(json_text([$pem]), 2, -2));
-made('proxies', json_text({ proxyName => 'analytics', proxyAlias => 'analytics', proxyProxyCredentialId => $verify,
+my $minted = made('credentials', seed('001-target-jwt', '-----BEGIN RSA PRIVATE KEY-----\n...' => substr(json_text([$pem]), 2, -2)));
+made('proxies', { proxyName => 'analytics', proxyAlias => 'analytics', proxyProxyCredentialId => $verify,
     proxyTargetCredentialId => $minted, proxyDefaultRuleEffect => 'allow',
-    proxyTargetId => made('targets', json_text({ targetName => 'analytics', targetBaseURL => $analytics->url })) }));
+    proxyTargetId => made('targets', { targetName => 'analytics', targetBaseURL => $analytics->url }) });
 check('the analytics API', $httpd->request(path => '/gw/analytics/events', %caller), { status => 200 });
 my ($signed) = headers_of($analytics)->{authorization} =~ /^Bearer (\S+)$/;
 my $verified = run('node', root() . '/build/oidc/verify.js', $signed, $rsa->pem('public_x509'), 'RS256', 'my-service', 'analytics-api');

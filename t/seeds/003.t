@@ -7,6 +7,7 @@ use strict;
 use warnings;
 
 use POSIX ();
+use RR::Admin;
 use RR::Client;
 use RR::Inject;
 use RR::Test;
@@ -15,13 +16,8 @@ my $store = store();
 my $operator = $store->key('operator', '--scope', 'rr:admin')->{key};
 my $sendgrid = upstream();
 my $httpd = httpd(modules => [qw(core keyauth rules inject admin)], children => 2, threads => 16,
-                  loglevel => 'info', conf => $store->conf . <<'CONF');
+                  loglevel => 'info', conf => $store->conf . admin_location() . <<'CONF');
 RRTargetAllow loopback
-<Location "/rr-admin">
-    AuthType RR
-    Require rr-key
-    SetHandler rr-admin
-</Location>
 <Location "/mail">
     AuthType RR
     RRProxy default/mail
@@ -29,31 +25,14 @@ RRTargetAllow loopback
 </Location>
 CONF
 
-sub call
-{
-    my ($method, $path, $body) = @_;
-    return $httpd->request(method => $method, path => "/rr-admin/clients/default/$path", headers => {
-        'X-API-Key' => $operator, 'Content-Type' => 'application/json' },
-        defined $body ? (body => ref $body ? json_text($body) : $body) : ());
-}
-
-sub made
-{
-    my ($path, $body) = @_;
-    $body = slurp(($0 =~ m{^(.*/)} ? $1 : '') . "$body.json") if !ref $body && $body =~ /^003-/;
-    my $res = call('POST', $path, $body);
-    check("POST $path", $res, { status => 201, leak => 1 });
-    my ($list) = grep { ref $_ eq 'ARRAY' } values %{ $res->json };
-    return $list->[0];
-}
-
 # ---- the seed's bodies ----
-my $caller = made('credentials', '003-proxy-key');
-my $vendor = made('credentials', '003-target-key');
-made("credentials/$caller->{id}/rules", '003-rule-mail');
-my $target = made('targets', { targetName => 'sendgrid', targetBaseURL => $sendgrid->url });
-made('proxies', { proxyName => 'mail', proxyProxyCredentialId => $caller->{id}, proxyTargetId => $target->{id},
-                  proxyTargetCredentialId => $vendor->{id}, proxyDefaultRuleEffect => 'deny' });
+my $admin = RR::Admin->new($httpd, $operator);
+my $caller = $admin->make('credentials', seed('003-proxy-key'));
+my $vendor = $admin->make('credentials', seed('003-target-key'));
+$admin->make("credentials/$caller->{id}/rules", seed('003-rule-mail'));
+my $target = $admin->make('targets', { targetName => 'sendgrid', targetBaseURL => $sendgrid->url });
+$admin->make('proxies', { proxyName => 'mail', proxyProxyCredentialId => $caller->{id}, proxyTargetId => $target->{id},
+                          proxyTargetCredentialId => $vendor->{id}, proxyDefaultRuleEffect => 'deny' });
 
 # "With proxyDefaultRuleEffect: deny on the proxy, this credential is good for exactly one operation."
 my %key = ('X-API-Key' => 'rr_live_xxxxxxxxxxxxxx');
@@ -70,7 +49,7 @@ is(vendor_saw(seen($sendgrid)), 'Bearer SG.xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx', 'w
 
 # ---- rotation under load ----
 my $first = 'rr_live_xxxxxxxxxxxxxx';
-my $added = call('POST', "credentials/$caller->{id}/keys", '{}')->json->{keys}[0];
+my $added = $admin->call('POST', "credentials/$caller->{id}/keys", '{}')->json->{keys}[0];
 my $next = secret($added->{key}, "the caller's next key");
 my ($workers, $each) = (4, 700);
 my $place = place_for('load');
@@ -103,13 +82,13 @@ ok(reached($workers * $each * 0.2), 'load runs');
 spew("$place/key", $next);
 ok(reached($workers * $each * 0.35), 'the caller has its next key');
 # "you rotate just that proxy key - the upstream vendor credential is untouched"
-for my $key (grep { $_->{id} ne $added->{id} } @{ call('GET', "credentials/$caller->{id}/keys")->json->{keys} }) {
-    check('the first key is deleted', call('DELETE', "credentials/$caller->{id}/keys/$key->{id}"), { status => 200 });
+for my $key (grep { $_->{id} ne $added->{id} } @{ $admin->call('GET', "credentials/$caller->{id}/keys")->json->{keys} }) {
+    check('the first key is deleted', $admin->call('DELETE', "credentials/$caller->{id}/keys/$key->{id}"), { status => 200 });
 }
 ok(reached($workers * $each * 0.55), 'load goes on');
 my $rotated = secret('SG.' . 'rotated' x 5, "the vendor's next secret");
-my %body = %{ json_data(slurp(($0 =~ m{^(.*/)} ? $1 : '') . '003-target-key.json')) };
-check('the vendor\'s secret is rotated', call('PUT', "credentials/$vendor->{id}", { %body,
+my %body = %{ json_data(seed('003-target-key')) };
+check('the vendor\'s secret is rotated', $admin->call('PUT', "credentials/$vendor->{id}", { %body,
       credentialSecret => { key => $rotated } }), { status => 200 });
 my $switch = scalar(() = $sendgrid->requests);
 waitpid($_, 0) for @pids;

@@ -7,40 +7,30 @@
 use strict;
 use warnings;
 
+use RR::Admin;
 use RR::Test;
 use RR::Util qw(run);
 
 my $store = store();
 my $key = $store->key('operator', '--scope', 'rr:admin')->{key};
-my $httpd = httpd(modules => [qw(core keyauth admin)], conf => $store->conf . <<'CONF');
-<Location "/rr-admin">
-    AuthType RR
-    Require rr-key
-    SetHandler rr-admin
-</Location>
+my $httpd = httpd(modules => [qw(core keyauth admin)], conf => $store->conf . admin_location() . <<'CONF');
 <Location "/me">
     AuthType RR
     Require rr-key
     SetHandler rr-me
 </Location>
 CONF
-
-sub call
-{
-    my ($method, $path, $body) = @_;
-    return $httpd->request(method => $method, path => "/rr-admin$path", headers => { 'X-API-Key' => $key, 'Content-Type' => 'application/json' },
-                           defined $body ? (body => ref $body ? json_text($body) : $body) : ());
-}
+my $admin = RR::Admin->new($httpd, $key);
 
 # Posts, checks, reads back; the object's id.
 sub posted
 {
     my ($what, $path, $body, $secret) = @_;
     my ($collection) = $path =~ m{(\w+)$};
-    my $res = call('POST', $path, $body);
+    my $res = $admin->call('POST', $path, $body);
     check("$what: taken", $res, { status => 201, json => { message => 'Success', "$collection.0.id" => qr/^rrid_/ } }) or return undef;
     my $id = $res->json->{$collection}[0]{id};
-    my $back = call('GET', "$path/$id");
+    my $back = $admin->call('GET', "$path/$id");
     check("$what: there", $back, { status => 200, json => { "$collection.0.id" => $id } });
     my $object = $back->json->{$collection}[0];
     my $wanted = json_data($body);
@@ -48,22 +38,11 @@ sub posted
     for my $member (sort keys %$wanted) {
         is_deeply($object->{$member}, $wanted->{$member}, "$what: $member reads back");
     }
-    check("$what: listed", call('GET', $path), { status => 200, body => qr/\Q$id\E/ });
+    check("$what: listed", $admin->call('GET', $path), { status => 200, body => qr/\Q$id\E/ });
     return $id;
 }
 
-sub seed
-{
-    my ($name, %placeholders) = @_;
-    my $text = slurp("$0" =~ m{^(.*/)} ? "$1$name.json" : "$name.json");
-    for my $from (sort keys %placeholders) {
-        die "$name has no $from\n" if index($text, $from) < 0;
-        $text =~ s/\Q$from\E/$placeholders{$from}/g;
-    }
-    return $text;
-}
-
-call('POST', '/clients', { clientName => $_, id => $_ }) for qw(s000 s001 s003);
+$admin->call('POST', '/clients', { clientName => $_, id => $_ }) for qw(s000 s001 s003);
 
 # ---- 000: API keys and JWTs: stronger together ----
 my $c = '/clients/s000';
@@ -99,12 +78,12 @@ my $old = 'rr_live_yyyyyyyyyyyyyy';
 my $pipeline = posted('003 a proxy key', "$c/credentials", seed('003-proxy-key', 'rr_live_xxxxxxxxxxxxxx' => $old), ['key']);
 posted('003 a target key', "$c/credentials", seed('003-target-key'), ['key']);
 posted('003 a rule of a credential', "$c/credentials/$pipeline/rules", seed('003-rule-mail'));
-check('003 the same value twice', call('POST', "$c/credentials", seed('000-key')), { status => 409 });
+check('003 the same value twice', $admin->call('POST', "$c/credentials", seed('000-key')), { status => 409 });
 
 # "you rotate just that proxy key": the new one counts, the old one goes, the rest stays
 my $me = sub { { path => '/me', headers => { 'X-API-Key' => $_[0] } } };
 cases($httpd, ['003 the old key', $me->($old), { status => 200, json => { sub => 's003/data-pipeline-service' } }]);
-my $rolled = call('POST', "$c/credentials/$pipeline/keys/roll", {});
+my $rolled = $admin->call('POST', "$c/credentials/$pipeline/keys/roll", {});
 check('003 rolled', $rolled, { status => 201, json => { 'keys.0.key' => qr/^rr_live_\w{38}$/ } });
 cases($httpd, ['003 the old key is refused', $me->($old), { status => 401 }],
       ['003 the new one is not', $me->($rolled->json->{keys}[0]{key}), { status => 200 }],

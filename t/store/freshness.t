@@ -7,7 +7,7 @@ use warnings;
 
 use File::Copy qw(copy move);
 use RR::Test;
-use RR::Util qw(give_away run server_user);
+use RR::Util qw(give_away server_user);
 
 my $where = <<'CONF';
 <Location "/me">
@@ -38,13 +38,6 @@ sub all_say
     is_deeply([sort keys %seen], [$want], $name);
 }
 
-sub sql
-{
-    my ($statement) = @_;
-    my $got = run('sqlite3', '-cmd', '.timeout 5000', $store->path, "PRAGMA foreign_keys = ON; $statement");
-    is($got->{exit}, 0, "sqlite3: $statement") or diag($got->{err});
-}
-
 sub lines { my ($id) = @_; my $count = () = $httpd->errorlog =~ /\bRR$id\b/g; return $count }
 
 # Before there is a store.
@@ -62,14 +55,14 @@ is(lines(10702), $said, 'and each child says so once');
 my $key = $store->key('robot', '--scope', 'a');
 my $sister = $store->key('robot');
 all_say($key->{key}, 200, 'a new key');
-sql("UPDATE rr_credential SET active = 0 WHERE id = '$key->{credentialId}'");
+$store->sql("UPDATE rr_credential SET active = 0 WHERE id = '$key->{credentialId}'");
 all_say($key->{key}, 401, 'made inactive by hand');
-sql("UPDATE rr_credential SET active = 1 WHERE id = '$key->{credentialId}'");
+$store->sql("UPDATE rr_credential SET active = 1 WHERE id = '$key->{credentialId}'");
 all_say($key->{key}, 200, 'and active again');
-sql("DELETE FROM rr_key WHERE id = '$key->{id}'");
+$store->sql("DELETE FROM rr_key WHERE id = '$key->{id}'");
 all_say($key->{key}, 401, 'deleted by hand');
 all_say($sister->{key}, 200, 'its sister stays');
-sql("PRAGMA wal_checkpoint(TRUNCATE)");
+$store->sql("PRAGMA wal_checkpoint(TRUNCATE)");
 all_say($sister->{key}, 200, 'after a checkpoint');
 my $rolled = $store->rrctl('--json', 'key', 'roll', $sister->{id})->{json};
 secret($rolled->{key}, 'rolled key');
@@ -77,9 +70,9 @@ all_say($sister->{key}, 401, 'rolled without overlap');
 all_say($rolled->{key}, 200, 'the new one');
 
 # Somebody's own table: a schema change, which no prepared statement of the driver survives.
-sql('CREATE TABLE somebodys_own (x)');
+$store->sql('CREATE TABLE somebodys_own (x)');
 all_say($rolled->{key}, 200, 'after a change of schema');
-sql('DROP TABLE somebodys_own');
+$store->sql('DROP TABLE somebodys_own');
 
 # A writer in the middle of its transaction holds up no reader.
 {

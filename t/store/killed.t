@@ -6,43 +6,40 @@
 use strict;
 use warnings;
 
+use RR::Admin;
 use RR::Postgres;
 use RR::Test;
 use RR::Util qw(run);
 
 my $writes = 1000;
 
-my $conf = <<'CONF';
+my $conf = admin_location() . <<'CONF';
 <Location "/me">
     AuthType RR
     Require rr-key
     SetHandler rr-me
 </Location>
-<Location "/rr-admin">
-    AuthType RR
-    Require rr-key
-    SetHandler rr-admin
-</Location>
 CONF
 
-sub revision { return $_[0]->('SELECT n FROM rr_store') }
+sub revision { return $_[0]->sql('SELECT n FROM rr_store') }
 
 # Every credential has its key, and no key is without: one transaction made both.
 sub whole
 {
-    my ($what, $store, $sql) = @_;
+    my ($what, $store) = @_;
     is($store->rrctl('check')->{out}, "The store is sound.\n", "$what: rrctl check");
-    is($sql->("SELECT count(*) FROM rr_credential c WHERE c.name LIKE 'made%' AND NOT EXISTS "
+    is($store->sql("SELECT count(*) FROM rr_credential c WHERE c.name LIKE 'made%' AND NOT EXISTS "
               . '(SELECT 1 FROM rr_key k WHERE k.credential = c.id)'), 0, "$what: nothing is half there");
 }
 
 # One child or another is killed now and then, while credentials are made over kept-alive connections.
 sub kill_children
 {
-    my ($what, $store, $sql) = @_;
+    my ($what, $store) = @_;
     my $operator = $store->key('operator', '--scope', 'rr:admin')->{key};
     my $httpd = httpd(modules => [qw(core keyauth admin)], children => 3, conf => $store->conf . $conf);
-    my $before = revision($sql);
+    my $admin = RR::Admin->new($httpd, $operator);
+    my $before = revision($store);
     my (%acknowledged, $client, $lost);
     my ($killed, $next) = (0, 70);
 
@@ -65,9 +62,8 @@ sub kill_children
         my $name = sprintf('made%05d', $n);
         $client ||= eval { $httpd->connect };
         my $res = $client && eval {
-            $client->exchange(method => 'POST', path => '/rr-admin/clients/default/credentials', keep => 1,
-                body => json_text({ credentialType => 'proxy', credentialAuthType => 'key', credentialName => $name }),
-                headers => { 'X-API-Key' => $operator, 'Content-Type' => 'application/json' });
+            $client->exchange(keep => 1, $admin->request('POST', 'credentials',
+                { credentialType => 'proxy', credentialAuthType => 'key', credentialName => $name }));
         };
         if ($res && $res->status == 201) {
             $acknowledged{$name} = $res->json->{credentials}[0]{credentialSecret}{key};
@@ -84,24 +80,24 @@ sub kill_children
     cmp_ok(scalar keys %acknowledged, '>', $writes / 2, "$what: most writes were acknowledged");
     ok(wait_for(sub { (eval { $httpd->request(path => '/me', headers => { 'X-API-Key' => $operator })->status } || 0) == 200 }),
        "$what: httpd goes on");
-    whole($what, $store, $sql);
-    my %there = map { $_ => 1 } split(/\n/, $sql->("SELECT name FROM rr_credential WHERE name LIKE 'made%'"));
+    whole($what, $store);
+    my %there = map { $_ => 1 } split(/\n/, $store->sql("SELECT name FROM rr_credential WHERE name LIKE 'made%'"));
     is_deeply([grep { !$there{$_} } sort keys %acknowledged], [], "$what: every acknowledged write is there");
     cmp_ok(keys(%there) - keys(%acknowledged), '<=', $lost, "$what: and at most those beside it that were being written");
     my @some = (sort keys %acknowledged)[map { $_ * 20 } 0 .. keys(%acknowledged) / 20 - 1];
     is_deeply([grep { $httpd->request(path => '/me', headers => { 'X-API-Key' => $acknowledged{$_} })->status != 200 } @some], [],
               "$what: their keys are let in");
     # Two rows each: the credential's and its key's.
-    is(revision($sql) - $before, 2 * keys(%there), "$what: the revision counts exactly what is there");
+    is(revision($store) - $before, 2 * keys(%there), "$what: the revision counts exactly what is there");
     $httpd->stop;
 }
 
 # rrctl as a loop of a thousand calls would be slow: many in a row, each killed sooner or later, then one long apply.
 sub kill_rrctl
 {
-    my ($what, $store, $sql) = @_;
+    my ($what, $store) = @_;
     my $place = place_for();
-    my ($before, $count) = (revision($sql), $sql->('SELECT count(*) FROM rr_credential'));
+    my ($before, $count) = (revision($store), $store->sql('SELECT count(*) FROM rr_credential'));
     my (@done, $killed);
 
     for my $n (1 .. 30) {
@@ -111,7 +107,7 @@ sub kill_rrctl
         $killed++ if $got->{exit} == 137;
     }
     ok($killed, "$what: rrctl was killed: " . ($killed || 0) . ' of 30');
-    my %there = map { $_ => 1 } split(/\n/, $sql->("SELECT name FROM rr_credential WHERE name LIKE 'called%'"));
+    my %there = map { $_ => 1 } split(/\n/, $store->sql("SELECT name FROM rr_credential WHERE name LIKE 'called%'"));
     is_deeply([grep { !$there{$_} } @done], [], "$what: what rrctl said was done is there");
 
     # A thousand objects in one transaction: all of them, or none.
@@ -121,7 +117,7 @@ sub kill_rrctl
     my %seen;
     for my $wait (0.02, 0.05, 0.1, 0.15, 0.2) {
         my $got = killed_after($wait, $store, 'apply', '-f', $file);
-        my $applied = $sql->("SELECT count(*) FROM rr_credential WHERE name LIKE 'applied%'");
+        my $applied = $store->sql("SELECT count(*) FROM rr_credential WHERE name LIKE 'applied%'");
         $seen{"$applied"}++;
         ok($applied == 0 || $applied == $writes, "$what: apply killed after $wait s: all or nothing: $applied")
             or diag($got->{err});
@@ -130,9 +126,9 @@ sub kill_rrctl
     ok($seen{0}, "$what: it was killed before its end");
     my $got = $store->rrctl('apply', '-f', $file);
     is($got->{exit}, 0, "$what: control: and then it is let") or diag($got->{err});
-    is($sql->("SELECT count(*) FROM rr_credential WHERE name LIKE 'applied%'"), $writes, "$what: control: all of them");
-    whole($what, $store, $sql);
-    is(revision($sql) - $before, 2 * ($sql->('SELECT count(*) FROM rr_credential') - $count),
+    is($store->sql("SELECT count(*) FROM rr_credential WHERE name LIKE 'applied%'"), $writes, "$what: control: all of them");
+    whole($what, $store);
+    is(revision($store) - $before, 2 * ($store->sql('SELECT count(*) FROM rr_credential') - $count),
        "$what: the revision counts exactly what is there");
 }
 
@@ -146,22 +142,15 @@ sub killed_after
 }
 
 my $sqlite = store();
-my $by_sqlite = sub {
-    my $got = run('sqlite3', '-cmd', '.timeout 5000', $sqlite->path, $_[0]);
-    die "sqlite3: $got->{err}" if $got->{exit};
-    chomp($got->{out});
-    return $got->{out};
-};
-kill_children('sqlite3', $sqlite, $by_sqlite);
-kill_rrctl('sqlite3, rrctl', $sqlite, $by_sqlite);
+kill_children('sqlite3', $sqlite);
+kill_rrctl('sqlite3, rrctl', $sqlite);
 
 my $postgres = RR::Postgres->new(place_for('pg') . '/server');
 SKIP: {
     skip('PostgreSQL is not installed', 1) if !$postgres;
     my $store = $postgres->store;
-    my $by_pgsql = sub { return $store->sql($_[0]) };
-    kill_children('pgsql', $store, $by_pgsql);
-    kill_rrctl('pgsql, rrctl', $store, $by_pgsql);
+    kill_children('pgsql', $store);
+    kill_rrctl('pgsql, rrctl', $store);
 }
 
 allow_log(qr/AH00052: child pid \d+ exit signal Killed/, qw(AH10392 RR10701 RR10712 RR10703));

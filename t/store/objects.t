@@ -6,11 +6,11 @@
 use strict;
 use warnings;
 
+use RR::Admin;
 use RR::Inject;
 use RR::Postgres;
 use RR::Test;
 use RR::Token;
-use RR::Util qw(run);
 
 my $postgres = RR::Postgres->new(place_for('pg') . '/server');
 my $upstream = upstream();
@@ -18,7 +18,7 @@ my $signer = RR::Token->key('ES256', kid => 'a');
 my $jwks = place_for() . '/keys.json';
 spew($jwks, json_text({ keys => [$signer->jwk] }), 0644);
 
-my $conf = <<"CONF";
+my $conf = admin_location() . <<"CONF";
 RRTargetAllow loopback
 RRJwtIssuer one urn:one audience=any jwks=file:$jwks
 <Location "/me">
@@ -34,31 +34,24 @@ RRJwtIssuer one urn:one audience=any jwks=file:$jwks
     RRGateway On
     Require rr-proxy
 </Location>
-<Location "/rr-admin">
-    AuthType RR
-    Require rr-key
-    SetHandler rr-admin
-</Location>
 CONF
 
-# All of it on one store; sql is a sub that runs a statement by hand.
+# All of it on one store.
 sub on_store
 {
-    my ($what, $store, $sql) = @_;
-    my $operator = $store->key('operator', '--scope', 'rr:admin')->{key};
+    my ($what, $store) = @_;
     my ($a, $b) = map { httpd(modules => [qw(core keyauth jwt rules filter inject admin)], conf => $store->conf . $conf) } 1 .. 2;
     my ($caller, $second) = map { $store->key('caller') } 1 .. 2;
     my $spare = $store->key('spare');
     my $made = stored_proxy($store, 'mail', $upstream->url, caller => $caller);
-    my $base = '/clients/default/proxies/' . $made->{proxy}{id};
+    my $base = 'proxies/' . $made->{proxy}{id};
 
+    my $admin = RR::Admin->new($a, $store->key('operator', '--scope', 'rr:admin'));
     my $api = sub {
         my ($method, $path, $body) = @_;
-        my $res = $a->request(method => $method, path => "/rr-admin$path", headers => { 'X-API-Key' => $operator,
-            'Content-Type' => 'application/json' }, defined $body ? (body => json_text($body)) : ());
-        my ($list) = grep { ref eq 'ARRAY' } values %{ $res->json || {} };
+        my $res = $admin->call($method, $path, $body);
         ok($res->status == 200 || $res->status == 201, "$what: $method $path") or diag($res->text);
-        return $list && $list->[0];
+        return RR::Admin::object($res);
     };
     # The other node knew the state before, in every child; its very next answer is the new one, and so are all.
     my $next = sub {
@@ -72,11 +65,11 @@ sub on_store
 
     # keys
     $next->('a key', $me->($caller), { status => 200 });
-    $api->('DELETE', "/clients/default/credentials/$caller->{credentialId}/keys/$caller->{id}");
+    $api->('DELETE', "credentials/$caller->{credentialId}/keys/$caller->{id}");
     $next->('a key deleted', $me->($caller), { status => 401 });
     $next->('its sister', $me->($second), { status => 200 });
     $next->('another credential', $me->($spare), { status => 200 });
-    $sql->("DELETE FROM rr_key WHERE id = '$spare->{id}'");
+    $store->sql("DELETE FROM rr_key WHERE id = '$spare->{id}'");
     $next->('a key deleted by SQL', $me->($spare), { status => 401 });
 
     # rules
@@ -88,7 +81,7 @@ sub on_store
     $next->('the deny deleted', $get, $through);
     $rule = $api->('POST', "$base/rules", \%deny);
     $next->('a deny again', $get, { status => 403 });
-    $sql->("DELETE FROM rr_rule WHERE id = '$rule->{id}'");
+    $store->sql("DELETE FROM rr_rule WHERE id = '$rule->{id}'");
     $next->('the deny deleted by SQL', $get, $through);
 
     # filters: the body changes
@@ -100,9 +93,9 @@ sub on_store
     $next->('the filter deleted', $get, $through);
     $filter = $api->('POST', "$base/filters", \%filter);
     $next->('a filter again', $get, $cut);
-    $sql->("UPDATE rr_filter SET body = replace(body, '^target\$', '^method\$') WHERE id = '$filter->{id}'");
+    $store->sql("UPDATE rr_filter SET body = replace(body, '^target\$', '^method\$') WHERE id = '$filter->{id}'");
     $next->('the filter changed by SQL', $get, { status => 200, json => { method => undef, target => '/x' } });
-    $sql->("DELETE FROM rr_filter WHERE id = '$filter->{id}'");
+    $store->sql("DELETE FROM rr_filter WHERE id = '$filter->{id}'");
     $next->('the filter deleted by SQL', $get, $through);
 
     # proxies
@@ -112,9 +105,9 @@ sub on_store
     $next->('a proxy switched off', $get, { status => 403 });
     $api->('PUT', $base, { %proxy, proxyActive => JSON::PP::true() });
     $next->('and on', $get, $through);
-    $sql->('UPDATE rr_proxy SET active = 0');
+    $store->sql('UPDATE rr_proxy SET active = 0');
     $next->('switched off by SQL', $get, { status => 403 });
-    $sql->('UPDATE rr_proxy SET active = 1');
+    $store->sql('UPDATE rr_proxy SET active = 1');
     $next->('and on by SQL', $get, $through);
 
     # revocations
@@ -127,22 +120,17 @@ sub on_store
     $api->('POST', '/revocations', { jti => "$what-one", issuer => 'urn:one' });
     $next->('a jti revoked', $token{one}, { status => 401 });
     $next->('another jti', $token{two}, { status => 200 });
-    $sql->("INSERT INTO rr_revocation (id, client, issuer, jti, issued_before, expires, created) VALUES "
+    $store->sql("INSERT INTO rr_revocation (id, client, issuer, jti, issued_before, expires, created) VALUES "
            . "('byhand', 'default', 'urn:one', '$what-two', 0, 0, 1)");
     $next->('a jti revoked by SQL', $token{two}, { status => 401 });
     $next->('and none else', $token{three}, { status => 200 });
     is($store->rrctl('check')->{out}, "The store is sound.\n", "$what: the store is sound");
 }
 
-my $sqlite = store();
-on_store('sqlite3', $sqlite, sub {
-    my $got = run('sqlite3', '-cmd', '.timeout 5000', $sqlite->path, "PRAGMA foreign_keys = ON; $_[0]");
-    is($got->{exit}, 0, "sqlite3: $_[0]") or diag($got->{err});
-});
+on_store('sqlite3', store());
 SKIP: {
     skip('PostgreSQL is not installed', 1) if !$postgres;
-    my $store = $postgres->store;
-    on_store('pgsql', $store, sub { $store->sql($_[0]) });
+    on_store('pgsql', $postgres->store);
 }
 allow_log('AH01630');
 finish();

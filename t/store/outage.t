@@ -6,21 +6,17 @@
 use strict;
 use warnings;
 
+use RR::Admin;
 use RR::Postgres;
 use RR::Test;
 use RR::Util qw(give_away run server_user);
 use Time::HiRes qw(time);
 
-my $conf = <<'CONF';
+my $conf = admin_location() . <<'CONF';
 <Location "/me">
     AuthType RR
     Require rr-key
     SetHandler rr-me
-</Location>
-<Location "/rr-admin">
-    AuthType RR
-    Require rr-key
-    SetHandler rr-admin
 </Location>
 CONF
 
@@ -47,8 +43,7 @@ sub put
 {
     my $id = 'made' . ++$count;
     my $begun = time();
-    my $res = $httpd->request(method => 'POST', path => '/rr-admin/clients', body => json_text({ clientName => $id, id => $id }),
-                              headers => { 'X-API-Key' => $operator, 'Content-Type' => 'application/json' });
+    my $res = RR::Admin->new($httpd, $operator)->call('POST', '/clients', { clientName => $id, id => $id });
     $acknowledged{$id} = 1 if $res->status == 201;
     if ($res->status == 503) {
         check("$what: a refusal in words", $res, { headers => { 'Content-Type' => 'application/problem+json',
@@ -93,7 +88,7 @@ sub well_again
     is(get(shift(@$unseen)), 200, "$what: $name: a key");
     is(get($operator), 200, "$what: $name: a key that was seen");
     said($name, %said);
-    my $listed = $httpd->request(path => '/rr-admin/clients?limit=100', headers => { 'X-API-Key' => $operator })->json;
+    my $listed = RR::Admin->new($httpd, $operator)->call('GET', '/clients?limit=100')->json;
     my %there = map { $_->{id} => 1 } @{ $listed->{clients} };
     is_deeply([grep { !$there{$_} } sort keys %acknowledged], [], "$what: $name: nothing is lost that was acknowledged");
     is($store->rrctl('check')->{out}, "The store is sound.\n", "$what: $name: the store is sound");

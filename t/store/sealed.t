@@ -7,7 +7,6 @@ use warnings;
 
 use RR::Inject;
 use RR::Test;
-use RR::Util qw(run);
 
 my ($store, $upstream) = (store(), upstream());
 my $caller = $store->key('caller');
@@ -24,17 +23,8 @@ RRTargetAllow loopback
 </Location>
 CONF
 
-sub sql
-{
-    my ($statement) = @_;
-    my $got = run('sqlite3', '-cmd', '.timeout 5000', $store->path, $statement);
-    die "sqlite3: $got->{err}" if $got->{exit};
-    chomp($got->{out});
-    return $got->{out};
-}
-
-sub sealed { return sql("SELECT secret FROM rr_credential WHERE id = '$made{$_[0]}{credential}{id}'") }
-sub put { sql("UPDATE rr_credential SET secret = '$_[1]' WHERE id = '$made{$_[0]}{credential}{id}'") }
+sub sealed { return $store->sql("SELECT secret FROM rr_credential WHERE id = '$made{$_[0]}{credential}{id}'") }
+sub put { $store->sql("UPDATE rr_credential SET secret = '$_[1]' WHERE id = '$made{$_[0]}{credential}{id}'") }
 sub lines { my $count = () = $httpd->errorlog =~ /\bRR10711: credential default\/$_[0] cannot/g; return $count }
 
 # What the target is sent, and that the log says why where it is sent nothing; more requests than there are children.

@@ -38,7 +38,7 @@ use RR::Httpd;
 use RR::Util qw(root build place give_away server_user slurp spew wait_for json_data json_text run random_word);
 use Test::More;
 
-our @EXPORT = (@Test::More::EXPORT, qw(httpd cases check expect_log allow_log secret canary rrctl rrctl_program store
+our @EXPORT = (@Test::More::EXPORT, qw(httpd cases check expect_log allow_log secret canary seed rrctl rrctl_program store
     place_for finish root build slurp spew wait_for json_data json_text));
 
 my $name = do { (my $n = $0) =~ s{^.*?\bt/}{}; $n =~ s/\.t$//; $n =~ s/[^A-Za-z0-9]+/-/g; $n };
@@ -96,6 +96,18 @@ sub canary
 {
     my ($what) = @_;
     return secret('rrcanary' . random_word(16), $what || 'canary');
+}
+
+# A document of t/seeds, its placeholders filled in; each has to be there.
+sub seed
+{
+    my ($name, %placeholders) = @_;
+    my $text = slurp(root() . "/t/seeds/$name.json");
+    for my $from (sort keys %placeholders) {
+        die "$name has no $from\n" if index($text, $from) < 0;
+        $text =~ s/\Q$from\E/$placeholders{$from}/g;
+    }
+    return $text;
 }
 
 # Announces a line of the error log: 'AH01630', 'RR10201', or a pattern. It has to come.
@@ -361,6 +373,16 @@ sub rrctl
     my @opt = ref $_[0] eq 'HASH' ? (shift) : ();
     my $got = RR::Test::rrctl(@opt, '--store', $self->name, @_);
     return $got;
+}
+
+# What sqlite3 prints for statements that no program of ours runs.
+sub sql
+{
+    my ($self, $statements) = @_;
+    my $got = RR::Test::run('sqlite3', '-cmd', '.timeout 5000', $self->path, "PRAGMA foreign_keys = ON; $statements");
+    die "sqlite3: $got->{err}" if $got->{exit};
+    chomp($got->{out});
+    return $got->{out};
 }
 
 # An object made from the API's JSON, as the API answers it: make('target', { targetName => ... }).
