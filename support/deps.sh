@@ -12,9 +12,9 @@ if command -v apt-get >/dev/null 2>&1; then
     build='apache2-bin apache2-dev libapr1-dev libaprutil1-dev libaprutil1-dbd-sqlite3 libaprutil1-dbd-pgsql
         libpcre2-dev libcurl4-openssl-dev libssl-dev gcc libc6-dev perl curl ca-certificates openssl'
     # libjansson-dev: our JSON reader is fuzzed against it. Apache::Test comes with mod_perl; libcryptx-perl signs tokens without our code or OpenSSL.
-    test='libapache2-mod-perl2 libcryptx-perl libio-socket-ssl-perl libjansson-dev sqlite3 postgresql clang libclang-rt-dev git'
+    test='libapache2-mod-perl2 libcryptx-perl libio-socket-ssl-perl libjansson-dev sqlite3 postgresql clang libclang-rt-dev git valgrind'
     node='nodejs npm'
-    extra='clang-format valgrind lcov'
+    extra='clang-format lcov'
     missing() {
         for package; do
             case $(dpkg-query -W -f='${Status}' "$package" 2>/dev/null) in
@@ -32,9 +32,9 @@ elif command -v dnf >/dev/null 2>&1; then
     build='httpd-devel httpd-core apr-devel apr-util-devel apr-util-sqlite apr-util-pgsql pcre2-devel
         libcurl-devel openssl-devel gcc perl-interpreter perl-JSON-PP perl-Time-HiRes curl openssl redhat-rpm-config'
     test='perl-Apache-Test perl-Test-Harness perl-Test-Simple perl-CryptX perl-IO-Socket-SSL jansson-devel sqlite postgresql-server clang compiler-rt
-        libasan libubsan git'
+        libasan libubsan git valgrind'
     node='nodejs nodejs-npm'
-    extra='clang-tools-extra valgrind lcov'
+    extra='clang-tools-extra lcov'
     missing() {
         for package; do
             rpm -q --whatprovides "$package" >/dev/null 2>&1 || echo "$package"

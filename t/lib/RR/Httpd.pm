@@ -31,6 +31,7 @@ my @frame_modules = qw(mpm_event unixd log_config authn_core authn_file authz_co
 #   loglevel  default: info, and everything of our own modules
 #   daemon    survives the caller (the demo)
 #   env       environment of the server: {}
+#   under     what httpd runs below, as one process: [qw(valgrind --tool=..)]
 sub new
 {
     my ($class, %opt) = @_;
@@ -180,7 +181,7 @@ sub launch
 {
     my ($self) = @_;
     my $stderr = "$self->{root}/logs/stderr.log";
-    my @args = $self->{daemon} ? () : ('-DFOREGROUND');
+    my @args = $self->{daemon} ? () : $self->{under} ? ('-X') : ('-DFOREGROUND');
     my $env = $self->environment;
     my $pid = fork();
 
@@ -191,7 +192,7 @@ sub launch
         open(STDERR, '>&', \*STDOUT);
         $SIG{PIPE} = 'DEFAULT';
         $ENV{$_} = $env->{$_} for keys %$env;
-        my @command = $self->command(@args);
+        my @command = (@{ $self->{under} || [] }, $self->command(@args));
         exec { $command[0] } @command or POSIX::_exit(127);
     }
     if ($self->{daemon}) {

@@ -1,0 +1,240 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# What a request costs in instructions, against what it cost when t/bench/instructions.tsv was written.
+#
+#   perl -It/lib t/check/instructions.t [--record]     --record writes the file anew
+#
+# A count does not depend on what else the machine does, so a rise is the change's own. httpd runs as one process
+# under callgrind, which counts inside ap_run_process_connection alone: not the MPM's waiting, not our own threads. An OPTIONS
+# request makes callgrind write what it has counted since the last one; requests to the same path, over one connection,
+# come between two of them. What a path costs is its count less that of its floor: the same file, or the same backend,
+# without us. libcrypto is counted apart: how it verifies is not ours.
+#
+# valgrind shows programs a processor of its own making, so libraries choose the same code on every machine that has
+# AVX2; the counts are those of Debian 12's compiler and libraries, and are compared where those are.
+
+use strict;
+use warnings;
+
+use RR::Inject;
+use RR::Test;
+use RR::Token;
+use RR::Util qw(run server_user give_away httpd_program);
+
+my $record = root() . '/t/bench/instructions.tsv';
+my $recording = grep { $_ eq '--record' } @ARGV;
+my $tolerance = 0.10;
+my $slack = 150; # instructions: what is nearly nothing may change by more than a tenth
+my $requests = 100;
+
+plan(skip_all => 'a build with sanitizers counts its own') if $ENV{RR_PRELOAD} || build() =~ /asan|cover/;
+
+# What the counts depend on beside our source.
+sub made_with
+{
+    my ($compiler) = (run('gcc', '-dumpfullversion')->{out} || '') =~ /^(\d+)/;
+    my ($httpd) = run(httpd_program(), '-v')->{out} =~ m{Apache/(\d+\.\d+)};
+    my ($crypto) = run('openssl', 'version')->{out} =~ /OpenSSL (\d+\.\d+)/;
+    my ($libc) = run('getconf', 'GNU_LIBC_VERSION')->{out} =~ /([\d.]+)/;
+    my ($machine) = run('uname', '-m')->{out} =~ /(\S+)/;
+    my $avx2 = slurp('/proc/cpuinfo') =~ /\bavx2\b/ ? 'avx2' : 'no avx2';
+    return join(', ', map { defined $_ ? $_ : '?' } "gcc $compiler", "httpd $httpd", "OpenSSL $crypto", "glibc $libc", $machine, $avx2);
+}
+
+my $with = made_with();
+my %before;
+if (!$recording) {
+    my ($recorded_with, @lines) = split(/\n/, slurp($record));
+    plan(skip_all => "counted with $with, recorded with $recorded_with") if $recorded_with ne "# $with";
+    %before = map { split(/\t/) } grep { !/^#/ } @lines;
+}
+
+# ---- the servers ----
+
+my $store = store();
+my $caller = $store->key('caller');
+my $backend = httpd(conf => "MaxKeepAliveRequests 0\nKeepAliveTimeout 100\n", loglevel => 'warn', children => 1);
+$backend->file('htdocs/res5/x.json', '{"a":1}');
+stored_proxy($store, 'vendor', $backend->url, caller => $caller, proxyIdentityHeaders => { 'X-User-Id' => 'sub' },
+             secret => { credentialAuthType => 'key', credentialSecret => { key => secret('vendor-key-' . 'v' x 20) } });
+$store->rrctl({ stdin => json_text({ effect => 'allow', pathPattern => "^/res$_/" }) }, 'rule', 'create', '--proxy', 'vendor', '-f', '-')
+    for 1 .. 10;
+
+my $issuer = RR::Token->key('RS256');
+my $keys = place_for('keys') . '/jwks.json';
+spew($keys, json_text({ keys => [$issuer->jwk] }));
+sub token { return $issuer->token({ iss => 'https://id.example.com/', aud => 'api', sub => "user-$_[0]", scope => 'orders:read orders:write' }) }
+
+# One connection, no limit to its requests, no log on the disk.
+my $common = <<'CONF';
+MaxKeepAliveRequests 0
+KeepAliveTimeout 100
+CustomLog /dev/null rr
+CONF
+my $conf = $store->conf . $common . <<'CONF';
+RRJwtIssuer it https://id.example.com/ audience=api jwks=file:@KEYS@
+RRTargetAllow loopback
+<Location /key>
+    AuthType RR
+    Require rr-key
+</Location>
+<Location /jwt>
+    AuthType RR
+    Require rr-jwt
+</Location>
+<Location /plain>
+    ProxyPass "@BACKEND@"
+</Location>
+<Location /gw>
+    AuthType RR
+    RRGateway On
+    Require rr-proxy
+</Location>
+<Location /filter>
+    RRFilters "@ROOT@/filters.json"
+</Location>
+<VirtualHost 127.0.0.1:@PORT2@>
+    RRStoreMaxAge 100s
+</VirtualHost>
+<VirtualHost 127.0.0.1:@PORT3@>
+    RRAuditLog /dev/null
+</VirtualHost>
+CONF
+$conf .= "<Location /rules$_>\nRRRules \"\@ROOT\@/rules$_.json\"\nRequire all granted\n</Location>\n" for 10, 1_000, 10_000;
+
+my @servers;
+sub counted
+{
+    my (%opt) = @_;
+    my $dir = place_for('counts' . @servers);
+    my $httpd = httpd(%opt, loglevel => 'warn', children => 1, threads => 2, start => 0, under => [
+        qw(valgrind --tool=callgrind --vgdb=no --quiet --toggle-collect=ap_run_process_connection),
+        '--dump-before=ap_send_http_options', "--callgrind-out-file=$dir/out"]);
+
+    give_away($dir);
+    $httpd->file('htdocs/x.json', '{"a":1}');
+    push(@servers, { httpd => $httpd, dir => $dir, dumps => 0 });
+    return $servers[-1];
+}
+
+my $ours = counted(modules => [qw(core keyauth jwt rules filter inject)], conf => $conf, ports => 3,
+                   vars => { KEYS => $keys, BACKEND => $backend->url });
+my $kilobyte = json_text([map { { id => $_, name => "customer number $_", card => { number => "4000-0000-0000-$_", cvc => 123 }, note => 'n' x 24 } } 1 .. 9]);
+my $httpd = $ours->{httpd};
+$httpd->file('htdocs/plain.json', $kilobyte);
+$httpd->file("htdocs/$_", '{"a":1}') for qw(key/x.json jwt/x.json), map { "rules$_/res5/x.json" } 10, 1_000, 10_000;
+$httpd->file('htdocs/filter/plain.json', $kilobyte);
+$httpd->file('filters.json', json_text([{ operations => [map { { effect => 'destroy', jsonPath => { pattern => $_ } } }
+    qw(cvc card\.number password secret token ssn iban pin address\.street phone)] }]));
+$httpd->file("rules$_.json", json_text([map { { effect => 'allow', pathPattern => "^/res$_/" } } 0 .. $_ - 1])) for 10, 1_000, 10_000;
+# The same sections and hosts without a word of ours, so that httpd itself walks as far.
+my $without = counted(conf => $conf =~ s/^\s*(?:RR\w+|AuthType|Require rr)\b.*\n//mgr, ports => 3, vars => { BACKEND => $backend->url });
+for my $server (@servers) {
+    $server->{httpd}->start;
+    give_away("$server->{dir}/out"); # valgrind made it as who we are; the last counts come from the server's user
+}
+
+# ---- counting ----
+
+# Instructions counted since the last dump: { all, libcrypto }. Costs below calls= are those of the called, counted there.
+sub dumped
+{
+    my ($server, $client) = @_;
+    my $res = $client->exchange(method => 'OPTIONS', path => '/x.json', keep => 1);
+    die 'OPTIONS: ' . $res->status . "\n" if $res->status != 200;
+    my $file = "$server->{dir}/out." . ++$server->{dumps};
+    my ($object, $called, %cost, %names) = ('');
+
+    for my $line (split(/\n/, slurp($file))) {
+        if ($line =~ /^(c?)ob=(\(\d+\))(?: (.+))?/) {
+            $names{$2} = $3 if defined $3;
+            $object = $names{$2} unless $1;
+        }
+        elsif ($line =~ /^calls=/) {
+            $called = 1;
+        }
+        elsif ($line =~ /^[-+*\d]\S* (\d+)$/) {
+            $cost{$object} += $1 unless $called;
+            $called = 0;
+        }
+    }
+    my $all = 0;
+    $all += $_ for values %cost;
+    my ($crypto) = grep { m{/libcrypto\.so} } keys %cost;
+    return { all => $all, libcrypto => $crypto ? $cost{$crypto} : 0 };
+}
+
+# Instructions of one request; what is kept from the first ones is there by then.
+sub count
+{
+    my ($server, $path, %opt) = @_;
+    my $client = $server->{httpd}->connect(on => $opt{on} || 1);
+    my $send = sub {
+        my $res = $client->exchange(path => $path, keep => 1, headers => $opt{headers} ? $opt{headers}->() : {});
+        die "$path: " . $res->status . "\n" if $res->status != ($opt{status} || 200);
+    };
+
+    $send->() for 1 .. 10;
+    dumped($server, $client);
+    $send->() for 1 .. $requests;
+    my $got = dumped($server, $client);
+    $client->close;
+    $got->{$_} /= $requests for qw(all libcrypto);
+    return $got;
+}
+
+my $key = sub { return { 'X-API-Key' => $caller->{key} } };
+my ($seen, $fresh) = (token('seen'), 0);
+my $known = sub { return { Authorization => "Bearer $seen" } };
+my @tokens = map { token($_) } 1 .. $requests + 10;
+my $new = sub { return { Authorization => 'Bearer ' . $tokens[$fresh++] } };
+
+my $floor = count($ours, '/x.json', headers => $key);
+my @cases = (
+    ['modules loaded, no directive', $floor, count($without, '/x.json', headers => $key)],
+    ['API key seen, RRStoreMaxAge 0', count($ours, '/key/x.json', headers => $key), $floor],
+    ['API key seen, RRStoreMaxAge 100s', count($ours, '/key/x.json', headers => $key, on => 2), $floor],
+    ['JWT seen, RRStoreMaxAge 0', count($ours, '/jwt/x.json', headers => $known), $floor],
+    ['JWT never seen, RS256, without libcrypto', count($ours, '/jwt/x.json', headers => $new), $floor, 'own'],
+    (map { ["$_ rules", count($ours, "/rules$_/res5/x.json"), $floor] } 10, 1_000, 10_000),
+    ['filter, 1 KB, 10 patterns', count($ours, '/filter/plain.json'), count($ours, '/plain.json')],
+    ['stored proxy: key, 10 rules, credential, identity, audit', count($ours, '/gw/vendor/res5/x.json', headers => $key, on => 3),
+     count($ours, '/plain/res5/x.json', headers => $key)],
+);
+
+my (@lines, %count);
+for my $case (@cases) {
+    my ($name, $with_us, $less, $own) = @$case;
+    my $count = $with_us->{all} - $less->{all};
+    $count -= $with_us->{libcrypto} - $less->{libcrypto} if $own;
+    $count{$name} = int($count + 0.5);
+    push(@lines, "$name\t$count{$name}");
+}
+unlike($httpd->request(path => '/filter/plain.json')->body, qr/cvc/, 'the filter that was counted filters');
+$_->{httpd}->stop for @servers;
+note("instructions a request:\n", map { "  $_\n" } @lines);
+
+# ---- judging ----
+
+sub judge
+{
+    my ($name) = @_;
+    my ($was, $is) = ($before{$name}, $count{$name});
+    return fail("$name is in the record") unless defined $was;
+    my $limit = $was * $tolerance < $slack ? $slack : $was * $tolerance;
+    ok(abs($is - $was) <= $limit, "$name costs what it did")
+        or diag(sprintf('  %d instructions a request, %d in %s: ', $is, $was, $record),
+                $is > $was ? 'it rose; find out why, or say why in the change that renews the record by --record'
+                           : 'it fell; renew the record by --record');
+}
+
+if ($recording) {
+    spew($record, join("\n", "# $with", '# instructions a request beyond those of httpd without us; see t/check/instructions.t', @lines) . "\n");
+    diag("written: $record");
+}
+else {
+    judge($_->[0]) for @cases;
+    is_deeply([sort keys %before], [sort keys %count], 'every line of the record is a case');
+}
+cmp_ok($count{'10000 rules'}, '<', $count{'10 rules'} * 1.3, 'a thousand times the rules cost hardly more');
+finish();
