@@ -100,6 +100,9 @@ typedef struct rr_core_t {
     /* The same with its mount; NULL: r has neither RRProxy nor RRGateway. */
     const rr_route_t *(*route_get)(request_rec *r);
 
+    /* translate_name, behind mod_rewrite: OK where [PT] made r one with a route; DECLINED: it did not; or a refusal. */
+    int (*route_follow)(request_rec *r);
+
     /* The store's present picture, pinned until r ends, the route's where r has one; NULL: it cannot be read, err says why. */
     const rr_snapshot_t *(*snapshot_get)(request_rec *r, rr_err_t *err);
 

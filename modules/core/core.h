@@ -141,6 +141,9 @@ int core_decide_late(request_rec *r);
 int core_check_authz(request_rec *r);
 void core_lack(request_rec *r, rr_lack_e what, const char *word);
 
+/** The providers of those methods (blank-separated) among those loaded: core_provider_t. */
+const apr_array_header_t *core_providers_of(request_rec *r, const char *methods);
+
 /** See rr_core_t: a handler's own demand. */
 int core_demand(request_rec *r, const char *scopes);
 void core_register_requirements(apr_pool_t *p);
@@ -213,6 +216,9 @@ const core_route_t *core_route(request_rec *r);
 int core_check_route(request_rec *r, const rr_principal_t *who);
 
 int core_translate_route(request_rec *r);
+
+/** See rr_core_t. */
+int core_follow_rewrite(request_rec *r);
 int core_map_route(request_rec *r);
 int core_handle_route(request_rec *r);
 

@@ -27,8 +27,7 @@ void core_lack(request_rec *r, rr_lack_e what, const char *word)
     *place = *place ? apr_pstrcat(r->pool, *place, " ", word, NULL) : word;
 }
 
-/* The providers among those loaded whose method a requirement missed. */
-static const apr_array_header_t *missed_providers(request_rec *r, const char *methods)
+const apr_array_header_t *core_providers_of(request_rec *r, const char *methods)
 {
     const apr_array_header_t *all = core_all_providers();
     apr_array_header_t *missed = apr_array_make(r->pool, 2, sizeof(core_provider_t));
@@ -63,7 +62,7 @@ static int refuse_lacking(request_rec *r)
                            apr_pstrcat(r->pool, "The credential is good but not allowed here: ", own->lack_other, NULL));
     }
     if (own->lack_methods) {
-        core_challenge(r, missed_providers(r, own->lack_methods), NULL, NULL, NULL);
+        core_challenge(r, core_providers_of(r, own->lack_methods), NULL, NULL, NULL);
         detail = apr_pstrcat(r->pool, "A further credential is required: ", own->lack_methods, NULL);
         return core_refuse(r, HTTP_UNAUTHORIZED, detail);
     }

@@ -195,6 +195,61 @@ const rr_snapshot_t *core_snapshot(request_rec *r, rr_err_t *err)
 
 /* ---- whom it admits ---- */
 
+/* Whether who showed a credential of that kind, whosever it is. */
+static int has_shown(const rr_principal_t *who, rr_credential_kind_e kind)
+{
+    int i;
+
+    for (i = 0; i < who->count; i++) {
+        if (who->identities[i]->kind == kind) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/*
+ * The methods of those credentials that a proxy wants beside the ones it got, where nothing of their kind was
+ * shown: "key", "jwt". NULL: nothing of who's is the proxy's, or what was shown in a place of one is not it.
+ */
+static const char *find_missing(request_rec *r, const rr_proxy_t *proxy, const rr_principal_t *who)
+{
+    int keys = 0, tokens = 0, proved = 0, i;
+
+    for (i = 0; proxy->all && i < proxy->credentials->nelts; i++) {
+        const rr_party_t *party = APR_ARRAY_IDX(proxy->credentials, i, const rr_party_t *);
+
+        if (rr_principal_proves(who, party)) {
+            proved++;
+        }
+        else if (!party || !party->active || party->closed || has_shown(who, party->kind)) {
+            return NULL;
+        }
+        else if (party->kind == RR_CREDENTIAL_JWT_VERIFY) {
+            tokens++;
+        }
+        else {
+            keys++;
+        }
+    }
+    return !proved ? NULL : apr_pstrcat(r->pool, keys ? "key" : "", keys && tokens ? " " : "", tokens ? "jwt" : "", NULL);
+}
+
+static int refuse_caller(request_rec *r, const rr_proxy_t *proxy, const rr_principal_t *who)
+{
+    const char *missing = proxy && proxy->active ? find_missing(r, proxy, who) : NULL;
+
+    RR_LOG_R(APLOG_INFO, 0, r, 10140, "%s", !proxy           ? "there is no such proxy"
+                                            : !proxy->active ? "the proxy is not active"
+                                            : missing        ? "the proxy wants a further credential"
+                                                             : "the credential is not the proxy's");
+    if (missing) {
+        core_challenge(r, core_providers_of(r, missing), NULL, NULL, NULL);
+        return core_refuse(r, HTTP_UNAUTHORIZED, apr_pstrcat(r->pool, "A further credential is required: ", missing, NULL));
+    }
+    return core_refuse(r, HTTP_FORBIDDEN, NOT_ADMITTED);
+}
+
 int core_check_route(request_rec *r, const rr_principal_t *who)
 {
     const core_route_t *route = core_route(r);
@@ -211,10 +266,7 @@ int core_check_route(request_rec *r, const rr_principal_t *who)
     }
     if (!route->to.proxy || !route->to.proxy->active ||
         (!route->to.open && !rr_proxy_admits(route->to.proxy, rr_principal_proves, who))) {
-        RR_LOG_R(APLOG_INFO, 0, r, 10140, "%s", !route->to.proxy           ? "there is no such proxy"
-                                                : !route->to.proxy->active ? "the proxy is not active"
-                                                                        : "the credential is not the proxy's");
-        return core_refuse(r, HTTP_FORBIDDEN, NOT_ADMITTED);
+        return refuse_caller(r, route->to.proxy, who);
     }
     if (route->to.proxy->closed) {
         RR_LOG_R(APLOG_INFO, 0, r, 10141, "proxy %s/%s is closed: %s", route->to.proxy->client, route->to.proxy->name,
@@ -271,6 +323,37 @@ int core_translate_route(request_rec *r)
     return OK;
 }
 
+/* A rewritten uri was not normalized by httpd: what its dots and slashes lead to must not differ from what they say. */
+static int is_normal(request_rec *r)
+{
+    char *uri = apr_pstrdup(r->pool, r->uri);
+
+    return ap_normalize_path(uri, AP_NORMALIZE_NOT_ABOVE_ROOT | AP_NORMALIZE_MERGE_SLASHES) && !strcmp(uri, r->uri);
+}
+
+/*
+ * RewriteRule [PT] changes the uri of a request that was no stored proxy's: whether it is now is seen here, so
+ * that it is no file either. httpd itself finds the sections anew after this phase only; where nothing was
+ * rewritten, this is a look into its cache.
+ */
+int core_follow_rewrite(request_rec *r)
+{
+    ap_conf_vector_t *found = r->per_dir_config;
+    int status;
+
+    if (core_has_route(r)) {
+        return DECLINED;
+    }
+    r->per_dir_config = r->server->lookup_defaults;
+    status = ap_location_walk(r);
+    if (status == OK && core_has_route(r)) {
+        return is_normal(r) ? core_translate_route(r)
+                            : core_refuse(r, HTTP_BAD_REQUEST, "The path was rewritten to one with dots or empty segments.");
+    }
+    r->per_dir_config = found;
+    return status == OK ? DECLINED : status;
+}
+
 int core_map_route(request_rec *r)
 {
     return r->filename && !strncmp(r->filename, "rr-proxy:", 9) ? OK : DECLINED;
@@ -278,7 +361,7 @@ int core_map_route(request_rec *r)
 
 int core_handle_route(request_rec *r)
 {
-    if (!r->filename || strncmp(r->filename, "rr-proxy:", 9)) {
+    if (!core_has_route(r) || rr_glue_is_forwarded(r)) {
         return DECLINED;
     }
     return core_refuse(r, HTTP_NOT_IMPLEMENTED, "This server does not forward to stored targets: mod_rr_inject is not loaded.");

@@ -136,6 +136,7 @@ static const rr_core_t core = {
     .client_args = core_client_args,
     .proxy_get = proxy_get,
     .route_get = route_get,
+    .route_follow = core_follow_rewrite,
     .snapshot_get = core_snapshot,
     .lack = core_lack,
     .refuse = core_refuse,

@@ -134,10 +134,12 @@ typedef struct inject_worker_t {
     apr_port_t port;
     int clear;            /* http */
     proxy_worker *worker;
-    apr_time_t resolved;  /* when addresses were looked up; guarded by lock */
+    apr_thread_mutex_t *lock; /* of what follows; held across no lookup */
+    struct apr_thread_cond_t *looked;
+    int looking;          /* a thread looks the name up */
+    apr_time_t due;       /* when it is to be looked up next */
     apr_pool_t *resolved_pool;
-    apr_sockaddr_t *addresses;
-    apr_thread_mutex_t *lock;
+    apr_sockaddr_t *addresses; /* NULL: none known */
 } inject_worker_t;
 
 /** pre_config: mod_proxy's functions, found at run time. */
@@ -151,7 +153,12 @@ void inject_worker_sweep(void);
 /** The worker of r's target, pinned until r ends. RR_EINVAL: the base URL cannot be used. */
 apr_status_t inject_worker_get(inject_worker_t **pworker, request_rec *r, const rr_target_t *target, rr_err_t *err);
 
-/** Resolves the host (again after 30 s) and judges every address. RR_EDENIED, RR_EUNAVAIL (does not resolve). */
+/**
+ * Judges every address of the host, which is looked up again after 30 s.
+ *
+ * Threads: any; one looks up, others wait only where no address is known yet.
+ * Errors:  RR_EDENIED; RR_EUNAVAIL: it does not resolve.
+ */
 apr_status_t inject_worker_judge(inject_worker_t *worker, request_rec *r, rr_err_t *err);
 
 /* ---- one request ---- */
@@ -178,6 +185,9 @@ inject_request_t *inject_request_peek(request_rec *r);
 int inject_owes(request_rec *r);
 
 int inject_translate(request_rec *r);
+
+/** Behind mod_rewrite: what [PT] led to a stored target. */
+int inject_translate_rewritten(request_rec *r);
 int inject_resolve(request_rec *r);
 
 /** Behind those who send a request elsewhere in fixups: what was not resolved before is now. */

@@ -268,6 +268,14 @@ static inject_kept_t *make_credential(apr_pool_t *pool, void *baton, rr_err_t *e
     return make_parts(credential, pool, err) == APR_SUCCESS ? &credential->kept : NULL;
 }
 
+/* A fetched token is of those sections only that would have let its endpoint be asked. */
+static const char *key_of(request_rec *r, const rr_party_t *party)
+{
+    return party->kind == RR_CREDENTIAL_OAUTH2
+               ? apr_pstrcat(r->pool, party->id, inject_core->target_allow(r)->words, NULL)
+               : party->id;
+}
+
 apr_status_t inject_credential_parts(const inject_parts_t **pparts, request_rec *r, const rr_party_t *party,
                                      rr_err_t *err)
 {
@@ -286,8 +294,8 @@ apr_status_t inject_credential_parts(const inject_parts_t **pparts, request_rec 
     if (!party->secret) {
         return rr_err_set(err, RR_EINVAL, NULL, "it has no secret");
     }
-    credential = (inject_credential_t *)inject_shelf_get(credentials, party->id, fits, make_credential, (void *)party,
-                                                         r->pool, err);
+    credential = (inject_credential_t *)inject_shelf_get(credentials, key_of(r, party), fits, make_credential,
+                                                         (void *)party, r->pool, err);
     if (!credential) {
         return err->status;
     }

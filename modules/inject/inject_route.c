@@ -183,6 +183,16 @@ int inject_translate(request_rec *r)
     return OK;
 }
 
+int inject_translate_rewritten(request_rec *r)
+{
+    int status = inject_core->route_follow(r);
+
+    if (status == OK) {
+        inject_translate(r); /* what it declines stays core's */
+    }
+    return status;
+}
+
 /* ---- the way back ---- */
 
 /* What follows base in url, or NULL: a path ends where base ends. */

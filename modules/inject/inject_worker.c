@@ -15,12 +15,15 @@
 
 #include <apr_lib.h>
 #include <apr_strings.h>
+#include <apr_thread_cond.h>
 #include <apr_thread_mutex.h>
 
 #include <dlfcn.h>
 
 #define IDLE apr_time_from_sec(60)
 #define ADDRESS_TTL 30 /* seconds */
+#define RETRY apr_time_from_sec(1)
+#define MAX_WAIT apr_time_from_sec(10) /* for another thread's lookup */
 
 static struct {
     char *(*define)(apr_pool_t *p, proxy_worker **worker, proxy_balancer *balancer, proxy_server_conf *conf,
@@ -110,7 +113,8 @@ static inject_kept_t *make_worker(apr_pool_t *pool, void *baton, rr_err_t *err)
     worker->origin = print_origin(pool, &uri, worker->clear);
     worker->hostname = uri.hostname;
     worker->port = uri.port ? uri.port : worker->clear ? 80 : 443;
-    if (apr_thread_mutex_create(&worker->lock, APR_THREAD_MUTEX_DEFAULT, pool) != APR_SUCCESS) {
+    if (apr_thread_mutex_create(&worker->lock, APR_THREAD_MUTEX_DEFAULT, pool) != APR_SUCCESS
+        || apr_thread_cond_create(&worker->looked, pool) != APR_SUCCESS) {
         rr_err_set(err, RR_EUNAVAIL, NULL, "out of memory");
         return NULL;
     }
@@ -133,32 +137,48 @@ apr_status_t inject_worker_get(inject_worker_t **pworker, request_rec *r, const 
     return *pworker ? APR_SUCCESS : err->status;
 }
 
-/* Looks the name up where that is due. The lock is held: lookups of one target wait for each other, of others not. */
-static apr_status_t resolve(inject_worker_t *worker, rr_err_t *err)
+/* The lock is held, given up for the lookup, and held again. */
+static void look_up(inject_worker_t *worker)
 {
-    apr_time_t now = apr_time_now();
-    apr_sockaddr_t *addresses;
-    apr_pool_t *pool;
-    apr_status_t rv;
+    apr_sockaddr_t *addresses = NULL;
+    apr_pool_t *pool = NULL, *gone;
 
-    if (worker->addresses && now - worker->resolved < apr_time_from_sec(ADDRESS_TTL)) {
-        return APR_SUCCESS;
+    worker->looking = 1;
+    apr_thread_mutex_unlock(worker->lock);
+    if (apr_pool_create(&pool, worker->kept.pool) != APR_SUCCESS
+        || apr_sockaddr_info_get(&addresses, worker->hostname, APR_UNSPEC, worker->port, 0, pool) != APR_SUCCESS) {
+        addresses = NULL;
     }
-    if (apr_pool_create(&pool, worker->kept.pool) != APR_SUCCESS) {
-        return rr_err_set(err, RR_EUNAVAIL, NULL, "out of memory");
+    apr_thread_mutex_lock(worker->lock);
+    worker->looking = 0;
+    gone = pool;
+    if (addresses) {
+        gone = worker->resolved_pool;
+        worker->resolved_pool = pool;
+        worker->addresses = addresses;
     }
-    rv = apr_sockaddr_info_get(&addresses, worker->hostname, APR_UNSPEC, worker->port, 0, pool);
-    if (rv != APR_SUCCESS) {
-        apr_pool_destroy(pool);
-        return rr_err_set(err, RR_EUNAVAIL, NULL, "its host name does not resolve");
+    if (gone) {
+        apr_pool_destroy(gone);
     }
-    if (worker->resolved_pool) {
-        apr_pool_destroy(worker->resolved_pool);
+    worker->due = apr_time_now() + (addresses ? apr_time_from_sec(ADDRESS_TTL) : RETRY);
+    apr_thread_cond_broadcast(worker->looked);
+}
+
+/*
+ * Sees to it that there are addresses, the lock held. One thread looks the name up, the others go on with the
+ * addresses there are: what a connection really goes to is judged once more when it is made.
+ */
+static apr_status_t find_addresses(inject_worker_t *worker, rr_err_t *err)
+{
+    apr_time_t now = apr_time_now(), end = now + MAX_WAIT;
+
+    if (now >= worker->due && !worker->looking) {
+        look_up(worker);
     }
-    worker->resolved_pool = pool;
-    worker->addresses = addresses;
-    worker->resolved = now;
-    return APR_SUCCESS;
+    for (; !worker->addresses && worker->looking && now < end; now = apr_time_now()) {
+        apr_thread_cond_timedwait(worker->looked, worker->lock, end - now);
+    }
+    return worker->addresses ? APR_SUCCESS : rr_err_set(err, RR_EUNAVAIL, NULL, "its host name does not resolve");
 }
 
 apr_status_t inject_worker_judge(inject_worker_t *worker, request_rec *r, rr_err_t *err)
@@ -168,7 +188,7 @@ apr_status_t inject_worker_judge(inject_worker_t *worker, request_rec *r, rr_err
     apr_status_t rv;
 
     apr_thread_mutex_lock(worker->lock);
-    rv = resolve(worker, err);
+    rv = find_addresses(worker, err);
     for (address = worker->addresses; rv == APR_SUCCESS && address; address = address->next) {
         rv = inject_core->target_judge(allow, (const struct sockaddr *)&address->sa, worker->clear, err);
     }

@@ -149,6 +149,8 @@ static void register_hooks(apr_pool_t *p)
     static const char *const before_core[] = { "mod_rr_core.c", NULL };
     static const char *const behind_core[] = { "mod_rr_core.c", NULL };
     static const char *const behind_redirects[] = { "mod_rr_core.c", "mod_dir.c", "mod_rewrite.c", NULL };
+    static const char *const behind_rewrite[] = { "mod_rewrite.c", NULL };
+    static const char *const before_mappers[] = { "mod_proxy.c", "mod_alias.c", "mod_userdir.c", "mod_vhost_alias.c", NULL };
     static const char *const before_proxy[] = { "mod_proxy.c", NULL };
     static const char *const before_watchdog[] = { "mod_watchdog.c", NULL };
 
@@ -160,6 +162,7 @@ static void register_hooks(apr_pool_t *p)
     ap_hook_child_init(start_child, NULL, NULL, APR_HOOK_MIDDLE);
 
     ap_hook_translate_name(inject_translate, NULL, before_core, APR_HOOK_REALLY_FIRST);
+    ap_hook_translate_name(inject_translate_rewritten, behind_rewrite, before_mappers, APR_HOOK_FIRST);
     ap_hook_fixups(inject_resolve, behind_core, before_proxy, APR_HOOK_REALLY_FIRST);
     ap_hook_fixups(inject_resolve_late, behind_redirects, NULL, APR_HOOK_REALLY_LAST);
     ap_hook_insert_filter(inject_insert_mask, NULL, NULL, APR_HOOK_MIDDLE);

@@ -136,6 +136,10 @@ AddType text/html .shtml
     ErrorDocument 403 /granted/error-page
     Require all denied
 </Location>
+<Location "/to-index">
+    DirectoryIndex /granted/index
+    Require all granted
+</Location>
 RewriteEngine On
 RewriteRule ^/hop$ /granted/hop [PT]
 <Directory "@ROOT@/htdocs">
@@ -143,6 +147,7 @@ RewriteRule ^/hop$ /granted/hop [PT]
     RewriteRule ^inner$ /granted/inner
 </Directory>
 CONF
+$httpd->file('htdocs/to-index/x', '');
 $httpd->file('htdocs/part.shtml', qq(<!--#include virtual="/granted/included" -->\n));
 
 my %key = (headers => { 'X-API-Key' => $caller->{key} });
@@ -188,9 +193,12 @@ my @cases = (
     ['an ErrorDocument', { path => '/errors/x', %key }, 404],
     ["an ErrorDocument by the operator's own proxy", { path => '/own-errors/x', %key }, 404],
     ['an ErrorDocument of a refusal', { path => '/denied/x', %key }, 403],
-    ['RewriteRule [PT]', { path => '/hop', %key }, 502],
+    ['RewriteRule [PT]: nobody', { path => '/hop' }, 401],
+    ['RewriteRule [PT]', { path => '/hop', %key }, 200, '/hop'],
     ['an internal redirect: nobody', { path => '/inner' }, 401],
     ['an internal redirect', { path => '/inner', %key }, 200, '/inner'],
+    ['a fast redirect: nobody', { path => '/to-index/' }, qr/^40[13]$/],
+    ['a fast redirect', { path => '/to-index/', %key }, 502],
     ['a subrequest: nobody', { path => '/part.shtml' }, 200],
     ['a subrequest', { path => '/part.shtml', %key }, 200, '/included'],
 );

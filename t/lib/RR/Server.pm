@@ -26,13 +26,13 @@ my %reasons = (200 => 'OK', 201 => 'Created', 204 => 'No Content', 206 => 'Parti
 
 # Starts a server and waits until it listens. Options:
 #   dir      for state, log and pid
-#   port     default: a free one
+#   port     default: a free one; address (127.0.0.1)
 #   tls      { good => { cert, key }, ... }: certificates by name; state.cert chooses ("good")
 #   daemon   survives the caller (the demo)
 sub start
 {
     my ($class, %opt) = @_;
-    my $self = bless { port => 0, owner => $$, %opt }, $class;
+    my $self = bless { port => 0, address => '127.0.0.1', owner => $$, %opt }, $class;
 
     make_path($self->{dir});
     if (my $old = $self->read_pid) {
@@ -56,7 +56,7 @@ sub resume
 {
     my ($self) = @_;
     my $listener = wait_for(sub {
-        IO::Socket::INET->new(LocalAddr => '127.0.0.1', LocalPort => $self->{port}, Listen => 128, ReuseAddr => 1);
+        IO::Socket::INET->new(LocalAddr => $self->{address}, LocalPort => $self->{port}, Listen => 128, ReuseAddr => 1);
     }, 5) or die "port $self->{port} is taken\n";
 
     my $pid = fork();
@@ -279,7 +279,7 @@ sub port { return $_[0]{port} }
 sub url
 {
     my ($self, $path) = @_;
-    return ($self->{tls} ? 'https' : 'http') . "://127.0.0.1:$self->{port}" . (defined $path ? $path : '');
+    return ($self->{tls} ? 'https' : 'http') . "://$self->{address}:$self->{port}" . (defined $path ? $path : '');
 }
 
 # Requests received, oldest first: { method, target, path, query, headers }; of one path if given.
