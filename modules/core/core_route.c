@@ -333,15 +333,15 @@ static int is_normal(request_rec *r)
 
 /*
  * RewriteRule [PT] changes the uri of a request that was no stored proxy's: whether it is now is seen here, so
- * that it is no file either. httpd itself finds the sections anew after this phase only; where nothing was
- * rewritten, this is a look into its cache.
+ * that it is no file either. httpd itself finds the sections anew after this phase only. Where no rule was
+ * looked at, there is no name yet; where none matched, this is a look into httpd's cache.
  */
 int core_follow_rewrite(request_rec *r)
 {
     ap_conf_vector_t *found = r->per_dir_config;
     int status;
 
-    if (core_has_route(r)) {
+    if (!r->filename || core_has_route(r)) {
         return DECLINED;
     }
     r->per_dir_config = r->server->lookup_defaults;
