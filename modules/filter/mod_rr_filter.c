@@ -141,19 +141,34 @@ static int check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, 
 
 /* ---- requests ---- */
 
+/* Stages being gathered: what filters ask about the request is found for the first that is there to ask. */
+typedef struct {
+    request_rec *r;
+    apr_array_header_t *stages;     /* filter_stage_t */
+    const rr_route_t *route;        /* of the owners at hand; NULL: the Location's */
+    const char *mount;              /* the Location's */
+    const rr_filter_facts_t *facts; /* below the mount; NULL: nobody asked */
+    rr_matcher_t *matcher;
+} gathering_t;
+
 /* The owner's filters (NULL: none) that apply become the next stage. */
-static void add_stage(request_rec *r, apr_array_header_t *stages, const char *owner, const rr_filters_t *filters,
-                      const rr_filter_facts_t *facts, rr_matcher_t *matcher)
+static void add_stage(gathering_t *gathering, const char *owner, const rr_filters_t *filters)
 {
+    apr_pool_t *p = gathering->r->pool;
     unsigned char *active;
     filter_stage_t *stage;
 
     if (!filters) {
         return;
     }
-    active = apr_palloc(r->pool, rr_filters_count(filters) + 1);
-    if (rr_filters_judge(filters, facts, matcher, active, r->pool)) {
-        stage = apr_array_push(stages);
+    if (!gathering->facts) {
+        gathering->facts = filter_facts(gathering->r, core,
+                                        gathering->route ? rr_glue_mount(gathering->r, gathering->route) : gathering->mount);
+        gathering->matcher = rr_matcher_make(p);
+    }
+    active = apr_palloc(p, rr_filters_count(filters) + 1);
+    if (rr_filters_judge(filters, gathering->facts, gathering->matcher, active, p)) {
+        stage = apr_array_push(gathering->stages);
         stage->owner = owner;
         stage->filters = filters;
         stage->active = active;
@@ -180,29 +195,30 @@ static void gather_stages(request_rec *r, apr_array_header_t *stages, const filt
 {
     const rr_route_t *route = core->route_get(r);
     const rr_proxy_t *proxy = route ? route->proxy : NULL;
-    rr_matcher_t *matcher = rr_matcher_make(r->pool);
-    const rr_filter_facts_t *facts;
+    gathering_t gathering = { r, stages, route, NULL, NULL, NULL };
     int i;
 
     if (proxy) {
-        facts = filter_facts(r, core, rr_glue_mount(r, route));
         if (proxy->target_credential) {
-            add_stage(r, stages, "target credential", proxy->target_credential->attached.filters, facts, matcher);
+            add_stage(&gathering, "target credential", proxy->target_credential->attached.filters);
         }
         if (proxy->target) {
-            add_stage(r, stages, "target", proxy->target->attached.filters, facts, matcher);
+            add_stage(&gathering, "target", proxy->target->attached.filters);
         }
         for (i = 0; i < proxy->credentials->nelts; i++) {
             const rr_party_t *party = APR_ARRAY_IDX(proxy->credentials, i, const rr_party_t *);
 
             if (rr_principal_proves(core->principal_get(r), party)) {
-                add_stage(r, stages, "proxy credential", party->attached.filters, facts, matcher);
+                add_stage(&gathering, "proxy credential", party->attached.filters);
             }
         }
-        add_stage(r, stages, "proxy", proxy->attached.filters, facts, matcher);
+        add_stage(&gathering, "proxy", proxy->attached.filters);
     }
     if (file) {
-        add_stage(r, stages, "location", file->filters, filter_facts(r, core, file->mount), matcher);
+        gathering.route = NULL;
+        gathering.mount = file->mount;
+        gathering.facts = NULL;
+        add_stage(&gathering, "location", file->filters);
     }
 }
 

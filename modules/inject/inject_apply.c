@@ -79,7 +79,14 @@ static int is_alias(const char *name, const char *other)
 static int is_forwarded_by(const char *name, void *unused)
 {
     (void)unused;
-    return !apr_cstr_casecmpn(name, "X-Forwarded-", 12) || !apr_cstr_casecmp(name, "Forwarded");
+    switch (*name | 0x20) {
+    case 'x':
+        return !apr_cstr_casecmpn(name, "X-Forwarded-", 12);
+    case 'f':
+        return !apr_cstr_casecmp(name, "Forwarded");
+    default:
+        return 0;
+    }
 }
 
 static int is_alias_of(const char *name, void *other)

@@ -22,8 +22,9 @@
 #include <apr_lib.h>
 #include <apr_strings.h>
 
-#define NAME "RR_INJECT_MASK"
 #define LEAST 12 /* bytes: shorter texts occur by chance */
+
+static ap_filter_rec_t *mask_filter; /* written when hooks are registered */
 
 /* ---- what is looked for ---- */
 
@@ -136,8 +137,13 @@ static int has_any(const char *text, apr_size_t len, const apr_array_header_t *m
 {
     int i;
 
-    for (i = 0; i < masks->nelts; i++) {
-        if (find(text, len, &APR_ARRAY_IDX(masks, i, inject_mask_t))) {
+    for (i = masks->nelts - 1; i >= 0; i--) { /* shortest first: what has no room for one has none for the next */
+        const inject_mask_t *mask = &APR_ARRAY_IDX(masks, i, inject_mask_t);
+
+        if (mask->len > len) {
+            return 0;
+        }
+        if (find(text, len, mask)) {
             return 1;
         }
     }
@@ -400,12 +406,12 @@ static apr_status_t mask(ap_filter_t *f, apr_bucket_brigade *bb)
 void inject_insert_mask(request_rec *r)
 {
     if (inject_owes(r)) {
-        ap_add_output_filter(NAME, NULL, r, r->connection);
+        ap_add_output_filter_handle(mask_filter, NULL, r, r->connection);
     }
 }
 
 void inject_mask_register(void)
 {
     /* next to the handler: it sees what the target sent, before anything is compressed */
-    ap_register_output_filter(NAME, mask, NULL, AP_FTYPE_RESOURCE - 1);
+    mask_filter = ap_register_output_filter("RR_INJECT_MASK", mask, NULL, AP_FTYPE_RESOURCE - 1);
 }

@@ -21,8 +21,13 @@
 
 int inject_owes(request_rec *r)
 {
-    const inject_dir_t *dir = inject_dir(r);
+    const inject_request_t *own = inject_request_peek(r);
+    const inject_dir_t *dir;
 
+    if (own && own->resolved_for == r->per_dir_config) {
+        return 1;
+    }
+    dir = inject_dir(r);
     return dir->credential || dir->token_header || inject_core->route_get(r);
 }
 

@@ -111,10 +111,15 @@ static const char *raw_rest(const char *raw, apr_size_t len, const char *uri, ap
     return uri[k] ? NULL : rest;
 }
 
-/* What may stand in a path as it is (RFC 3986, 3.3), and what common backends are sent besides. */
+/*
+ * Bits of the characters that may stand in a path as they are (RFC 3986, 3.3), and that common backends are sent
+ * besides: all that are printed but " # < > ? \ ^ ` { | }
+ */
+static const apr_uint32_t path_chars[4] = { 0, 0x2ffffff2, 0xafffffff, 0x47fffffe };
+
 static int is_path_char(unsigned char c)
 {
-    return c > ' ' && c < 0x7f && !strchr("\"<>\\^`{|}#?", c);
+    return c < 128 && path_chars[c / 32] >> c % 32 & 1;
 }
 
 /* text with every character encoded that cannot stand in a path; keep_codes: '%' begins a code already. */
