@@ -45,6 +45,7 @@ typedef struct rr_credential_t {
     const char *id;           /* credential's id */
     const char *client;       /* client's id */
     const char *name;         /* credentialName */
+    const char *full_name;    /* CLIENT/NAME */
     const char *key_id;       /* id of the key row that matched */
     const char *hint;         /* of that key; never enough to use it */
     apr_time_t expires;       /* the earlier end of credential and key, microseconds since the epoch; 0: none */

@@ -83,6 +83,8 @@ typedef struct core_request_t {
     core_decision_t decision;
     core_route_t *route;      /* NULL: not looked for */
     const ap_conf_vector_t *fixed_for; /* per_dir_config that fixups were done for */
+    const ap_conf_vector_t *ours_under; /* the one last seen to have AuthType RR */
+    const ap_conf_vector_t *told_under; /* the one under which RR_* were last set in the environment */
     int judging;              /* inside core's own run of the authz hooks */
     const char *detail;       /* of the refusal, for the problem body; NULL: none */
     const char *lack_scopes;  /* what requirements found lacking, see rr_lack_e; NULL: nothing */
@@ -191,7 +193,7 @@ const char *core_set_identity_header(cmd_parms *cmd, void *conf, const char *nam
 const char *core_add_claim_header(cmd_parms *cmd, void *conf, const char *name, const char *path);
 apr_array_header_t *core_merge_claim_headers(apr_pool_t *p, apr_array_header_t *base, apr_array_header_t *add);
 
-/** Environment for logs, Header and RewriteCond; none for an anonymous request. */
+/** Environment for logs, Header and RewriteCond; none for an anonymous request, nothing to do where it was set before. */
 void core_set_env(request_rec *r, const rr_principal_t *who);
 
 /** Identity and claim headers into headers: r->headers_in, or mod_proxy's copy of it. */

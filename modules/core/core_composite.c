@@ -112,17 +112,20 @@ static void add_scopes(apr_array_header_t *all, const apr_array_header_t *scopes
 static const rr_principal_t *make_principal(request_rec *r, const core_decision_t *decision)
 {
     rr_principal_t *who = apr_pcalloc(r->pool, sizeof(*who));
-    apr_array_header_t *identities = apr_array_make(r->pool, 2, sizeof(const rr_identity_t *));
+    const rr_identity_t **identities;
     apr_array_header_t *scopes = NULL;
-    int i, k;
+    int i, k, count = 0;
 
     for (i = 0; i < decision->providers->nelts; i++) {
+        count += decision->results[i].count;
+    }
+    identities = apr_palloc(r->pool, sizeof(*identities) * (apr_size_t)count);
+    for (i = 0; i < decision->providers->nelts; i++) {
         for (k = 0; k < decision->results[i].count; k++) {
-            APR_ARRAY_PUSH(identities, const rr_identity_t *) = decision->results[i].identities[k];
+            identities[who->count++] = decision->results[i].identities[k];
         }
     }
-    who->identities = (const rr_identity_t *const *)identities->elts;
-    who->count = identities->nelts;
+    who->identities = identities;
     who->sub = who->identities[0]->sub;
     who->data = who->identities[0]->data;
     who->scopes = who->identities[0]->scopes;

@@ -42,9 +42,18 @@ request_rec *core_root(request_rec *r)
 
 int core_is_ours(request_rec *r)
 {
-    const char *type = ap_auth_type(r);
+    const core_request_t *own = core_request_peek(r);
+    const char *type;
 
-    return type && !apr_cstr_casecmp(type, CORE_AUTH_TYPE);
+    if (own && own->ours_under == r->per_dir_config) {
+        return 1;
+    }
+    type = ap_auth_type(r);
+    if (!type || apr_cstr_casecmp(type, CORE_AUTH_TYPE)) {
+        return 0;
+    }
+    core_request(r)->ours_under = r->per_dir_config;
+    return 1;
 }
 
 /* The request httpd copies authorization from instead of judging r, or NULL. */

@@ -62,9 +62,12 @@ apr_array_header_t *core_merge_claim_headers(apr_pool_t *p, apr_array_header_t *
 
 static const char *join_identities(request_rec *r, const rr_principal_t *who, const char *(*word)(const rr_identity_t *))
 {
-    const char *joined = "";
+    const char *joined = who->count == 1 ? word(who->identities[0]) : "";
     int i;
 
+    if (who->count == 1) {
+        return joined ? joined : "";
+    }
     for (i = 0; i < who->count; i++) {
         const char *one = word(who->identities[i]);
 
@@ -92,11 +95,14 @@ static const char *issuer_of(const rr_identity_t *identity)
 
 void core_set_env(request_rec *r, const rr_principal_t *who)
 {
+    core_request_t *own = core_request(r);
     const char *value;
 
-    if (!who) {
+    /* A fast redirect lays another request's environment over r's, and changes per_dir_config. */
+    if (!who || own->told_under == r->per_dir_config) {
         return;
     }
+    own->told_under = r->per_dir_config;
     apr_table_setn(r->subprocess_env, "RR_SUB", who->sub);
     apr_table_setn(r->subprocess_env, "RR_METHOD", join_identities(r, who, method_of));
     if (*(value = join_identities(r, who, credential_of))) {

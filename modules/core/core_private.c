@@ -37,9 +37,10 @@ void core_set_private(request_rec *r)
     apr_size_t i;
 
     apr_table_setn(r->subprocess_env, "no-cache", "1");
-    for (directive = apr_strtok(apr_pstrcat(r->pool, headers ? headers : "", ",", errors ? errors : "", NULL), ",",
-                                &state);
-         directive; directive = apr_strtok(NULL, ",", &state)) {
+    directive = headers || errors
+                    ? apr_strtok(apr_pstrcat(r->pool, headers ? headers : "", ",", errors ? errors : "", NULL), ",", &state)
+                    : NULL;
+    for (; directive; directive = apr_strtok(NULL, ",", &state)) {
         directive += strspn(directive, " \t");
         apr_collapse_spaces(directive, directive);
         if (*directive && !is_public(directive) && apr_cstr_casecmp(directive, "private")) {

@@ -150,23 +150,12 @@ static int is_open(const rr_proxy_t *proxy)
     return 0;
 }
 
-const core_route_t *core_route(request_rec *r)
+static core_route_t *find_route(request_rec *r, const core_dir_t *dir)
 {
-    const core_dir_t *dir = core_dir(r);
-    core_request_t *own;
-    core_route_t *route;
+    core_route_t *route = apr_pcalloc(r->pool, sizeof(*route));
     rr_err_t err = RR_ERR_INIT;
     const char *name;
 
-    if (!core_has_route(r)) {
-        return NULL;
-    }
-    own = core_request(r);
-    if (own->route && (own->route->found_for == r->per_dir_config || is_same_section(own->route, dir))) {
-        own->route->found_for = r->per_dir_config;
-        return own->route;
-    }
-    route = own->route = apr_pcalloc(r->pool, sizeof(*route));
     route->found_for = r->per_dir_config;
     route->name = dir->proxy;
     route->to.mount = dir->mount;
@@ -184,6 +173,22 @@ const core_route_t *core_route(request_rec *r)
     }
     route->to.open = route->to.proxy && route->to.proxy->active && core_allows_none(r) && is_open(route->to.proxy);
     return route;
+}
+
+const core_route_t *core_route(request_rec *r)
+{
+    const core_dir_t *dir = core_dir(r);
+    core_request_t *own;
+
+    if (!dir->proxy && !dir->gateway) {
+        return NULL;
+    }
+    own = core_request(r);
+    if (!own->route || (own->route->found_for != r->per_dir_config && !is_same_section(own->route, dir))) {
+        own->route = find_route(r, dir);
+    }
+    own->route->found_for = r->per_dir_config;
+    return own->route;
 }
 
 const rr_snapshot_t *core_snapshot(request_rec *r, rr_err_t *err)

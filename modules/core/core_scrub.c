@@ -147,7 +147,7 @@ const char *core_client_args(request_rec *r)
 }
 
 /* Remembers a header as sent, before its first change. */
-static void remember_header(request_rec *r, const char *name)
+static void remember_header(request_rec *r, const char *name, const char *value)
 {
     request_rec *root = core_root(r);
     core_request_t *own = core_request(root);
@@ -156,13 +156,13 @@ static void remember_header(request_rec *r, const char *name)
         own->taken = apr_table_make(root->pool, 2);
     }
     if (!apr_table_get(own->taken, name)) {
-        apr_table_set(own->taken, name, apr_table_get(r->headers_in, name));
+        apr_table_setn(own->taken, apr_pstrdup(root->pool, name), r == root ? value : apr_pstrdup(root->pool, value));
     }
 }
 
 static void take_header(request_rec *r, const rr_source_t *source)
 {
-    const char *value = apr_table_get(r->headers_in, source->name);
+    const char *sent = apr_table_get(r->headers_in, source->name), *value = sent;
     apr_size_t word;
 
     if (!value) {
@@ -177,7 +177,7 @@ static void take_header(request_rec *r, const rr_source_t *source)
             return;
         }
     }
-    remember_header(r, source->name);
+    remember_header(r, source->name, sent);
     apr_table_unset(r->headers_in, source->name);
 }
 
@@ -209,7 +209,7 @@ static void take_cookie(request_rec *r, const char *name)
     }
     *to = '\0';
     if (found) {
-        remember_header(r, "Cookie");
+        remember_header(r, "Cookie", cookies);
         if (*kept) {
             apr_table_setn(r->headers_in, "Cookie", kept);
         }
@@ -227,9 +227,23 @@ static int names_parameter(request_rec *r, const char *encoded, apr_size_t len, 
     return ap_unescape_url_keep2f(decoded, 1) == OK && !strcmp(decoded, name);
 }
 
-static int is_parameter(request_rec *r, const char *encoded, apr_size_t len)
+static int is_parameter(request_rec *r, const apr_array_header_t *names, const char *encoded, apr_size_t len)
+{
+    int i;
+
+    for (i = 0; i < names->nelts; i++) {
+        if (names_parameter(r, encoded, len, APR_ARRAY_IDX(names, i, const char *))) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* The parameters that credentials are read from: const char *; NULL: none is. */
+static const apr_array_header_t *parameters(request_rec *r)
 {
     const apr_array_header_t *providers = core_all_providers();
+    apr_array_header_t *names = NULL;
     int i, k;
 
     for (i = 0; i < providers->nelts; i++) {
@@ -238,25 +252,31 @@ static int is_parameter(request_rec *r, const char *encoded, apr_size_t len)
         for (k = 0; k < sources->nelts; k++) {
             const rr_source_t *source = &APR_ARRAY_IDX(sources, k, rr_source_t);
 
-            if (source->kind == RR_SOURCE_QUERY && names_parameter(r, encoded, len, source->name)) {
-                return 1;
+            if (source->kind == RR_SOURCE_QUERY) {
+                names = names ? names : apr_array_make(r->pool, 2, sizeof(const char *));
+                APR_ARRAY_PUSH(names, const char *) = source->name;
             }
         }
     }
-    return 0;
+    return names;
 }
 
 /* The query without credentials; args itself where it has none. */
 static char *cut_query(request_rec *r, char *args)
 {
-    char *kept = apr_palloc(r->pool, strlen(args) + 1), *to = kept;
+    const apr_array_header_t *names = parameters(r);
+    char *kept, *to;
     const char *from = args;
     int found = 0;
 
+    if (!names) {
+        return args;
+    }
+    kept = to = apr_palloc(r->pool, strlen(args) + 1);
     while (*from) {
         apr_size_t pair = strcspn(from, "&");
 
-        if (is_parameter(r, from, strcspn(from, "=&"))) {
+        if (is_parameter(r, names, from, strcspn(from, "=&"))) {
             found = 1;
         }
         else {

@@ -277,8 +277,8 @@ apr_status_t core_store_credential_find(const rr_credential_t **pfound, request_
     const core_store_conf_t *conf;
     core_live_t *live = live_of(&conf, r, err);
     const char *store = NULL;
-    rr_err_t why = RR_ERR_INIT;
     core_found_t found;
+    rr_err_t why;
     apr_status_t rv;
     apr_time_t now;
     int tries, other = 1;
@@ -287,6 +287,7 @@ apr_status_t core_store_credential_find(const rr_credential_t **pfound, request_
     if (!live) {
         return RR_EUNAVAIL;
     }
+    rr_err_clear(&why);
     for (tries = 0; tries < 2 && other; tries++) {
         rv = core_live_pepper(&pepper, live, store, r->pool, err);
         if (rv != APR_SUCCESS) {

@@ -2,19 +2,19 @@
 /*
  * core_store_cache.c: what was found under a digest, as long as one revision stands.
  *
- * Sharded by the digest, so that threads seldom meet. A shard keeps what it
- * found in a book, which has one generation, one pool and a bound; a request
- * that was handed a page pins the book until the request ends. When the
- * revision changes, or the book is full, a new book is begun.
+ * Sharded by the digest. A shard keeps what it found in a book, which has one
+ * generation, one pool and a bound; a request that was handed a page pins the
+ * book until the request ends. When the revision changes, or the book is full,
+ * a new book is begun.
  *
  * Digests that were not found have a table of their own, overwritten at will:
  * a flood of wrong keys pushes no right one out.
  *
- * Threads: any. A book's pool is used under its shard's lock; pages are never changed.
+ * Threads: any. A page that is in its book is read without a lock and never
+ *          changed; a book is written to, and its pool used, under its shard's lock.
  */
 #include "core_store_cache.h"
-
-#include "rr_secret.h"
+#include "core_store_pin.h"
 
 #include <apr_strings.h>
 #include <apr_thread_mutex.h>
@@ -36,10 +36,9 @@ typedef struct {
 
 typedef struct {
     apr_pool_t *p;
-    apr_uint32_t pins; /* the shard's own and one a request; atomic */
     apr_uint64_t generation;
     int count;
-    page_t *slots[SLOTS];
+    page_t *slots[SLOTS]; /* atomic; a page once there stays */
 } book_t;
 
 typedef struct {
@@ -49,7 +48,7 @@ typedef struct {
 
 typedef struct {
     apr_thread_mutex_t *mutex;
-    book_t *book; /* NULL: none yet */
+    core_place_t book; /* book_t */
     miss_t misses[MISSES];
 } shard_t;
 
@@ -81,19 +80,19 @@ static unsigned slot_of(const unsigned char *digest)
     return (unsigned)(digest[1] | digest[2] << 8);
 }
 
+/* In the same time whatever they are. */
 static int same(const unsigned char *a, const unsigned char *b)
 {
-    return rr_secret_equal(a, DIGEST_LEN, b, DIGEST_LEN);
+    apr_uint64_t left[DIGEST_LEN / 8], right[DIGEST_LEN / 8];
+
+    memcpy(left, a, DIGEST_LEN);
+    memcpy(right, b, DIGEST_LEN);
+    return !((left[0] ^ right[0]) | (left[1] ^ right[1]) | (left[2] ^ right[2]) | (left[3] ^ right[3]));
 }
 
-static apr_status_t unpin(void *data)
+static void close_book(void *book)
 {
-    book_t *book = data;
-
-    if (__atomic_sub_fetch(&book->pins, 1, __ATOMIC_ACQ_REL) == 0) {
-        apr_pool_destroy(book->p);
-    }
-    return APR_SUCCESS;
+    apr_pool_destroy(((book_t *)book)->p);
 }
 
 static book_t *open_book(apr_uint64_t generation)
@@ -112,53 +111,69 @@ static book_t *open_book(apr_uint64_t generation)
     apr_allocator_owner_set(allocator, p);
     book = apr_pcalloc(p, sizeof(*book));
     book->p = p;
-    book->pins = 1;
     book->generation = generation;
     return book;
 }
 
-/* The page of digest, or where it would be. */
-static page_t **find_page(book_t *book, const unsigned char *digest)
+/* The place of digest's page, or where it would be; *ppage: the page, or NULL. */
+static page_t **find_page(page_t **ppage, book_t *book, const unsigned char *digest)
 {
     unsigned i = slot_of(digest);
 
-    while (book->slots[i % SLOTS] && !same(book->slots[i % SLOTS]->digest, digest)) {
+    while ((*ppage = __atomic_load_n(&book->slots[i % SLOTS], __ATOMIC_ACQUIRE)) && !same((*ppage)->digest, digest)) {
         i++;
     }
     return &book->slots[i % SLOTS];
 }
 
-/* Under the lock: hands a page out, which a credential keeps for as long as p. */
-static void show(core_found_t *found, book_t *book, page_t *page, apr_pool_t *p)
+/* Hands out a page of the book that pin holds; a credential keeps it for as long as p. */
+static void show(core_found_t *found, const book_t *book, page_t *page, apr_uint32_t *pin, apr_pool_t *p)
 {
     found->generation = book->generation;
     found->status = page->status;
     found->credential = page->credential;
     if (page->credential) {
         found->noted = &page->noted;
-        __atomic_add_fetch(&book->pins, 1, __ATOMIC_ACQ_REL);
-        apr_pool_cleanup_register(p, book, unpin, apr_pool_cleanup_null);
+        apr_pool_cleanup_register(p, pin, core_unpin, apr_pool_cleanup_null);
     }
+    else {
+        core_unpin(pin);
+    }
+}
+
+static int get_page(core_found_t *found, shard_t *shard, const unsigned char *digest, apr_pool_t *p)
+{
+    apr_uint32_t *pin;
+    book_t *book = core_pin(&shard->book, &pin);
+    page_t *page;
+
+    if (!book) {
+        return 0;
+    }
+    find_page(&page, book, digest);
+    if (!page) {
+        core_unpin(pin);
+        return 0;
+    }
+    show(found, book, page, pin, p);
+    return 1;
 }
 
 int core_cache_get(core_found_t *found, core_cache_t *cache, const unsigned char digest[32], apr_pool_t *p)
 {
     shard_t *shard = shard_of(cache, digest);
     const miss_t *miss = &shard->misses[slot_of(digest) % MISSES];
-    page_t *page;
-    int hit = 0;
+    int hit;
 
     memset(found, 0, sizeof(*found));
-    apr_thread_mutex_lock(shard->mutex);
-    page = shard->book ? *find_page(shard->book, digest) : NULL;
-    if (page) {
-        show(found, shard->book, page, p);
-        hit = 1;
+    if (get_page(found, shard, digest, p)) {
+        return 1;
     }
-    else if (miss->generation && same(miss->digest, digest)) {
+    apr_thread_mutex_lock(shard->mutex);
+    hit = miss->generation && same(miss->digest, digest);
+    if (hit) {
         found->generation = miss->generation;
         found->status = APR_NOTFOUND;
-        hit = 1;
     }
     apr_thread_mutex_unlock(shard->mutex);
     return hit;
@@ -173,6 +188,7 @@ static rr_credential_t *copy_credential(const rr_credential_t *from, apr_pool_t 
     to->id = apr_pstrdup(p, from->id);
     to->client = apr_pstrdup(p, from->client);
     to->name = apr_pstrdup(p, from->name);
+    to->full_name = apr_pstrdup(p, from->full_name);
     to->key_id = apr_pstrdup(p, from->key_id);
     to->hint = apr_pstrdup(p, from->hint);
     for (i = 0; i < from->scopes->nelts; i++) {
@@ -189,25 +205,57 @@ static rr_credential_t *copy_credential(const rr_credential_t *from, apr_pool_t 
     return to;
 }
 
-/* Under the lock: a book of that generation with room. */
-static book_t *writable(shard_t *shard, apr_uint64_t generation)
+/* Under the lock: a book of that generation with room, pinned; NULL where memory fails. */
+static book_t *writable(apr_uint32_t **pin, shard_t *shard, apr_uint64_t generation)
 {
-    if (shard->book && (shard->book->generation != generation || shard->book->count == PAGES)) {
-        unpin(shard->book);
-        shard->book = NULL;
+    book_t *book = core_pin(&shard->book, pin);
+
+    if (book && book->generation == generation && book->count < PAGES) {
+        return book;
     }
-    if (!shard->book) {
-        shard->book = open_book(generation);
+    if (book) {
+        core_unpin(*pin);
     }
-    return shard->book;
+    book = open_book(generation);
+    if (book && !core_place_set(&shard->book, book)) {
+        close_book(book);
+        return NULL;
+    }
+    core_place_sweep(&shard->book, close_book);
+    return book ? core_pin(&shard->book, pin) : NULL;
+}
+
+/* Under the lock. */
+static void put_page(core_found_t *found, shard_t *shard, const unsigned char *digest, apr_pool_t *p)
+{
+    apr_uint32_t *pin;
+    book_t *book = writable(&pin, shard, found->generation);
+    rr_credential_t *credential = NULL;
+    page_t **place, *page;
+
+    if (!book) {
+        return;
+    }
+    place = find_page(&page, book, digest);
+    if (!page && (!found->credential || (credential = copy_credential(found->credential, book->p)) != NULL)) {
+        page = apr_pcalloc(book->p, sizeof(*page));
+        memcpy(page->digest, digest, DIGEST_LEN);
+        page->status = found->status;
+        page->credential = credential;
+        __atomic_store_n(place, page, __ATOMIC_RELEASE);
+        book->count++;
+    }
+    if (page) {
+        show(found, book, page, pin, p);
+    }
+    else {
+        core_unpin(pin);
+    }
 }
 
 void core_cache_put(core_cache_t *cache, const unsigned char digest[32], core_found_t *found, apr_pool_t *p)
 {
     shard_t *shard = shard_of(cache, digest);
-    rr_credential_t *credential = NULL;
-    page_t **place, *page;
-    book_t *book;
 
     apr_thread_mutex_lock(shard->mutex);
     if (found->status == APR_NOTFOUND) {
@@ -216,19 +264,19 @@ void core_cache_put(core_cache_t *cache, const unsigned char digest[32], core_fo
         memcpy(miss->digest, digest, DIGEST_LEN);
         miss->generation = found->generation;
     }
-    else if ((book = writable(shard, found->generation)) != NULL) {
-        place = find_page(book, digest);
-        if (!*place && (!found->credential || (credential = copy_credential(found->credential, book->p)) != NULL)) {
-            page = apr_pcalloc(book->p, sizeof(*page));
-            memcpy(page->digest, digest, DIGEST_LEN);
-            page->status = found->status;
-            page->credential = credential;
-            *place = page;
-            book->count++;
-        }
-        if (*place) {
-            show(found, book, *place, p);
-        }
+    else {
+        put_page(found, shard, digest, p);
     }
     apr_thread_mutex_unlock(shard->mutex);
+}
+
+void core_cache_trim(core_cache_t *cache)
+{
+    int i;
+
+    for (i = 0; i < SHARDS; i++) {
+        apr_thread_mutex_lock(cache->shards[i].mutex);
+        core_place_sweep(&cache->shards[i].book, close_book);
+        apr_thread_mutex_unlock(cache->shards[i].mutex);
+    }
 }

@@ -22,11 +22,14 @@ core_cache_t *core_cache_make(apr_pool_t *p);
 /**
  * Looks digest up. found->credential stays as long as p does.
  *
- * Threads: any; one of many locks, held for the look-up alone.
+ * Threads: any; what was found costs no lock, what was not found one of many.
  */
 int core_cache_get(core_found_t *found, core_cache_t *cache, const unsigned char digest[32], apr_pool_t *p);
 
 /** Remembers found, copying it; what another generation found under that lock is dropped. found then stays as long as p. */
 void core_cache_put(core_cache_t *cache, const unsigned char digest[32], core_found_t *found, apr_pool_t *p);
+
+/** Frees what no generation and no request needs any more. */
+void core_cache_trim(core_cache_t *cache);
 
 #endif

@@ -381,6 +381,9 @@ static void *APR_THREAD_FUNC run_thread(apr_thread_t *thread, void *data)
         apr_thread_mutex_unlock(live->mutex);
         flush(live, batch);
         core_pool_trim(live->pool, apr_time_now());
+        core_cache_trim(live->keys);
+        core_cache_trim(live->tokens);
+        core_snapshots_trim(live->snapshots);
         apr_pool_clear(batch);
     }
     apr_thread_exit(thread, APR_SUCCESS);

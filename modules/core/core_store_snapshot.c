@@ -2,9 +2,10 @@
 /*
  * core_store_snapshot.c: keeps the current snapshot, and old ones as long as requests use them.
  *
- * Threads: the mutex guards the members and every picture's count; it is held
- *          across no statement. A picture is immutable but for its count.
+ * Threads: a picture is immutable, and used without a lock. The mutex guards who
+ *          builds and what replaces what; it is held across no statement.
  */
+#include "core_store_pin.h"
 #include "core_store_snapshot.h"
 
 #include <apr_thread_cond.h>
@@ -13,17 +14,15 @@
 #define MAX_WAIT apr_time_from_sec(2) /* for another thread's rebuilding */
 
 typedef struct picture_t {
-    core_snapshots_t *snapshots;
     apr_pool_t *pool; /* its own, without parent: all of the snapshot */
     const rr_snapshot_t *snapshot;
     apr_uint64_t generation;
-    int refs; /* being current counts as one */
 } picture_t;
 
 struct core_snapshots_t {
     apr_thread_mutex_t *mutex;
     apr_thread_cond_t *built;
-    picture_t *current; /* NULL: none yet */
+    core_place_t current; /* picture_t */
     int building;
 };
 
@@ -38,31 +37,9 @@ core_snapshots_t *core_snapshots_make(apr_pool_t *pchild)
     return snapshots;
 }
 
-static apr_status_t release(void *data)
+static void destroy_picture(void *picture)
 {
-    picture_t *picture = data;
-    int last;
-
-    apr_thread_mutex_lock(picture->snapshots->mutex);
-    last = --picture->refs == 0;
-    apr_thread_mutex_unlock(picture->snapshots->mutex);
-    if (last) {
-        apr_pool_destroy(picture->pool);
-    }
-    return APR_SUCCESS;
-}
-
-static picture_t *use_current(core_snapshots_t *snapshots)
-{
-    picture_t *picture;
-
-    apr_thread_mutex_lock(snapshots->mutex);
-    picture = snapshots->current;
-    if (picture) {
-        picture->refs++;
-    }
-    apr_thread_mutex_unlock(snapshots->mutex);
-    return picture;
+    apr_pool_destroy(((picture_t *)picture)->pool);
 }
 
 typedef struct {
@@ -90,7 +67,8 @@ static picture_t *make_picture(core_snapshots_t *snapshots, core_live_t *live, a
     core_reading_t reading;
     apr_allocator_t *allocator;
     apr_pool_t *pool, *ptemp;
-    picture_t *previous;
+    const picture_t *previous;
+    apr_uint32_t *pin;
     rr_err_t quiet = RR_ERR_INIT;
     apr_status_t rv;
 
@@ -103,20 +81,19 @@ static picture_t *make_picture(core_snapshots_t *snapshots, core_live_t *live, a
     apr_pool_tag(pool, "rr_snapshot");
     work.picture = apr_pcalloc(pool, sizeof(*work.picture));
     work.picture->pool = pool;
-    work.picture->snapshots = snapshots;
     /* Without master key only what has a secret is closed; that the key is missing has been logged. */
     if (core_live_keyring(&work.ring, live, &quiet) != APR_SUCCESS) {
         work.ring = NULL;
     }
     apr_pool_create(&ptemp, p);
-    previous = use_current(snapshots);
+    previous = core_pin(&snapshots->current, &pin);
     work.previous = previous ? previous->snapshot : NULL;
     rv = core_live_run(&reading, live, build, &work, 1, ptemp, err);
     if (rv == APR_SUCCESS) {
         rr_snapshot_closed(work.picture->snapshot, work.previous, say_closed, core_live_server(live));
     }
     if (previous) {
-        release(previous);
+        core_unpin(pin);
     }
     apr_pool_destroy(ptemp);
     if (rv != APR_SUCCESS) {
@@ -128,23 +105,27 @@ static picture_t *make_picture(core_snapshots_t *snapshots, core_live_t *live, a
     return work.picture;
 }
 
-/* Makes picture (NULL: it failed) the current one and wakes those who wait for it; pinned for the caller. */
-static void install(core_snapshots_t *snapshots, picture_t *picture)
+/*
+ * Makes picture (NULL: it failed) the current one and wakes those who wait for it. The caller's, pinned; NULL where
+ * there is none.
+ */
+static const picture_t *install(apr_uint32_t **pin, core_snapshots_t *snapshots, picture_t *picture)
 {
-    picture_t *old = NULL;
+    const picture_t *installed = NULL;
 
     apr_thread_mutex_lock(snapshots->mutex);
+    if (picture && !core_place_set(&snapshots->current, picture)) {
+        destroy_picture(picture);
+        picture = NULL;
+    }
     if (picture) {
-        old = snapshots->current;
-        snapshots->current = picture;
-        picture->refs = 2;
+        installed = core_pin(&snapshots->current, pin);
+        core_place_sweep(&snapshots->current, destroy_picture);
     }
     snapshots->building = 0;
     apr_thread_cond_broadcast(snapshots->built);
     apr_thread_mutex_unlock(snapshots->mutex);
-    if (old) {
-        release(old);
-    }
+    return installed;
 }
 
 /* True: the caller is to build. False: somebody else did, or is still at it past the time. */
@@ -168,19 +149,19 @@ static int claim_or_wait(core_snapshots_t *snapshots)
 const rr_snapshot_t *core_snapshots_pin(core_snapshots_t *snapshots, core_live_t *live, apr_interval_time_t max_age,
                                         apr_pool_t *p, rr_err_t *err)
 {
-    picture_t *picture = NULL;
+    const picture_t *picture = NULL;
+    apr_uint32_t *pin;
     int tries;
 
     /* Twice: the one who was waited for may have failed, or the revision have moved on meanwhile. */
     for (tries = 0; tries < 2 && !picture; tries++) {
-        picture = use_current(snapshots);
+        picture = core_pin(&snapshots->current, &pin);
         if (picture && !core_live_holds(live, picture->generation, max_age, p)) {
-            release(picture);
+            core_unpin(pin);
             picture = NULL;
         }
         if (!picture && claim_or_wait(snapshots)) {
-            picture = make_picture(snapshots, live, p, err);
-            install(snapshots, picture);
+            picture = install(&pin, snapshots, make_picture(snapshots, live, p, err));
             break;
         }
     }
@@ -188,6 +169,13 @@ const rr_snapshot_t *core_snapshots_pin(core_snapshots_t *snapshots, core_live_t
         rr_err_set(err, RR_EUNAVAIL, NULL, "the store's picture was not ready in time");
         return NULL;
     }
-    apr_pool_cleanup_register(p, picture, release, apr_pool_cleanup_null);
+    apr_pool_cleanup_register(p, pin, core_unpin, apr_pool_cleanup_null);
     return picture->snapshot;
+}
+
+void core_snapshots_trim(core_snapshots_t *snapshots)
+{
+    apr_thread_mutex_lock(snapshots->mutex);
+    core_place_sweep(&snapshots->current, destroy_picture);
+    apr_thread_mutex_unlock(snapshots->mutex);
 }

@@ -20,4 +20,7 @@ core_snapshots_t *core_snapshots_make(apr_pool_t *pchild);
 const rr_snapshot_t *core_snapshots_pin(core_snapshots_t *snapshots, core_live_t *live, apr_interval_time_t max_age,
                                         apr_pool_t *p, rr_err_t *err);
 
+/** Frees old snapshots that no request uses any more. */
+void core_snapshots_trim(core_snapshots_t *snapshots);
+
 #endif

@@ -128,7 +128,7 @@ static apr_status_t present(reading_t *reading, const rr_source_t *source, const
         }
     }
     one = apr_array_push(reading->presented);
-    one->value = apr_pstrmemdup(reading->r->pool, text, len);
+    one->value = text[len] ? apr_pstrmemdup(reading->r->pool, text, len) : text;
     one->len = len;
     one->source = source;
     one->in_authorization = source->kind == RR_SOURCE_HEADER && !apr_cstr_casecmp(source->name, "Authorization");
@@ -165,12 +165,13 @@ static int follows_comma(const char *value, const char *scheme)
 static apr_status_t read_header(reading_t *reading, const rr_source_t *source)
 {
     const char *value = reading->core->client_header(reading->r, source->name);
-    int is_authorization = !apr_cstr_casecmp(source->name, "Authorization");
     apr_size_t scheme_len, word;
+    int is_authorization;
 
     if (!value) {
         return APR_SUCCESS;
     }
+    is_authorization = !apr_cstr_casecmp(source->name, "Authorization");
     while (apr_isspace(*value)) {
         value++;
     }

@@ -67,19 +67,21 @@ static const char *subject_of(apr_pool_t *p, const rr_credential_t *found)
 {
     const char *user = rr_json_scalar(p, rr_json_member(found->metadata, "userId"));
 
-    return user && *user ? user : apr_pstrcat(p, found->client, "/", found->name, NULL);
+    return user && *user ? user : found->full_name;
 }
 
 /* credentialScopes, and those of metadata that do not claim power over the gateway. */
 static const apr_array_header_t *scopes_of(apr_pool_t *p, const rr_credential_t *found)
 {
-    const apr_array_header_t *words = rr_json_words(p, rr_json_member(found->metadata, "scopes"));
+    const rr_json_t *more = rr_json_member(found->metadata, "scopes");
+    const apr_array_header_t *words;
     apr_array_header_t *scopes;
     int i;
 
-    if (!words->nelts) {
+    if (!more) {
         return found->scopes;
     }
+    words = rr_json_words(p, more);
     scopes = apr_array_copy(p, found->scopes);
     for (i = 0; i < words->nelts && scopes->nelts < RR_MAX_SCOPES; i++) {
         if (strncmp(APR_ARRAY_IDX(words, i, const char *), "rr:", 3)) {
@@ -99,7 +101,7 @@ static const rr_identity_t *make_identity(apr_pool_t *p, const rr_credential_t *
     identity->data = found->metadata;
     identity->scopes = scopes_of(p, found);
     identity->client = found->client;
-    identity->credential = apr_pstrcat(p, found->client, "/", found->name, NULL);
+    identity->credential = found->full_name;
     identity->credential_id = found->id;
     identity->key_id = found->key_id;
     identity->hint = found->hint;
@@ -135,8 +137,8 @@ static rr_authn_outcome_e let_in(request_rec *r, const rr_credential_t *found, r
 static rr_authn_outcome_e judge(request_rec *r, const keyauth_presented_t *one, rr_authn_result_t *result)
 {
     const rr_credential_t *found;
-    rr_err_t err = RR_ERR_INIT;
     apr_status_t rv = APR_NOTFOUND;
+    rr_err_t err;
     int i;
 
     if (one->len > RR_MAX_KEY && one->kinds[0] == RR_CREDENTIAL_KEY && !one->kinds[1]) {
@@ -171,9 +173,10 @@ static rr_authn_outcome_e judge(request_rec *r, const keyauth_presented_t *one, 
 static rr_authn_outcome_e authenticate(request_rec *r, rr_authn_result_t *result)
 {
     apr_array_header_t *presented;
-    rr_err_t err = RR_ERR_INIT;
     int i, unavailable = 0;
+    rr_err_t err;
 
+    rr_err_clear(&err);
     if (keyauth_presented(&presented, r, core, sources(r), &result->foreign, &err) != APR_SUCCESS) {
         return refuse(result, "malformed", apr_pstrdup(r->pool, rr_err_text(&err)));
     }

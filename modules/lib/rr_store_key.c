@@ -4,6 +4,7 @@
  */
 #include "rr_store_int.h"
 
+#include <apr_strings.h>
 #include <string.h>
 
 /* The earlier of two ends, 0 being none. */
@@ -45,6 +46,7 @@ apr_status_t rr_store_key_find(const rr_credential_t **pfound, rr_revision_t *re
     found->id = row[6];
     found->client = row[7];
     found->name = row[8];
+    found->full_name = apr_pstrcat(p, found->client, "/", found->name, NULL);
     found->kind = rr_credential_kind(row[9]);
     found->active = rr_column_number(row[10]) == 1;
     /* Whoever wrote something else than JSON there meant something that we do not know: refused, not ignored. */
