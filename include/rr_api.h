@@ -23,6 +23,7 @@ typedef struct rr_api_actor_t {
 typedef struct rr_api_t {
     rr_store_t *store;
     const rr_keyring_t *ring; /* NULL: there is none; what needs it is 503 */
+    const char *no_ring;      /* why there is none, for the operator; NULL: not known */
     const rr_key_digester_t *digester; /* of the store; NULL: read when it is needed */
     rr_api_actor_t actor;
     int in_transaction;       /* the caller has begun one for writing, and ends it by response->status */

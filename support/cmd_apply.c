@@ -568,17 +568,10 @@ static int run_apply(apply_t *apply, rrctl_t *ctl, const char *file)
     else {
         rv = read_file(apply, file);
     }
-    if (rv != APR_SUCCESS || (rv = rrctl_api_open(&apply->api, ctl, apply->err)) != APR_SUCCESS) {
+    if (rv != APR_SUCCESS || (rv = rrctl_api_begin(&apply->api, ctl, apply->err)) != APR_SUCCESS) {
         return rrctl_fail_err(ctl, apply->err);
     }
-    apply->api.in_transaction = 1;
-    if (apply->api.ring) {
-        rr_store_digester(&apply->api.digester, apply->api.store, apply->api.ring, ctl->p, NULL);
-    }
-    rv = rr_store_begin(apply->api.store, ctl->p, apply->err);
-    if (rv == APR_SUCCESS) {
-        rv = apply_all(apply);
-    }
+    rv = apply_all(apply);
     if (rv == APR_SUCCESS) {
         print_sum(apply);
     }

@@ -19,33 +19,49 @@ void rrctl_key_print_json(rrctl_t *ctl, const rrctl_made_key_t *made)
             rr_json_quote(ctl->p, made->key, RR_MAX_KEY), made->credential_id);
 }
 
-/* A key for a credential that is there. */
-static apr_status_t add_key(rrctl_made_key_t *made, rr_store_t *store, const rr_key_digester_t *digester,
-                            const rr_credential_row_t *credential, const rrctl_key_order_t *order, apr_pool_t *p,
-                            rr_err_t *err)
+/* A key for the credential made->credential_id, by POST to its "keys" or "keys/roll". */
+static apr_status_t add_key(rrctl_made_key_t *made, const rr_api_t *api, const char *where,
+                            const rrctl_key_order_t *order, apr_pool_t *p, rr_err_t *err)
 {
-    rr_key_row_t row = { .credential = credential->id, .expires = order->expires, .created = apr_time_now() };
-    unsigned char digest[RR_KEY_DIGEST_LEN];
+    const char *path = apr_pstrcat(p, "/clients/", order->client, "/credentials/", made->credential_id, "/", where, NULL);
+    const char *body;
+    rr_api_response_t response;
+    const rr_json_t *answer;
     apr_status_t rv;
 
-    if (credential->kind != RR_CREDENTIAL_KEY) {
-        return rr_err_set(err, RR_ECONFLICT, "credential", "credential %.64s is of type %s: it has no keys to make",
-                          credential->name, rr_credential_kind_word(credential->kind));
-    }
     made->key = order->value;
-    rv = order->value ? rr_key_check_brought(order->value, strlen(order->value), err)
-                      : rr_key_mint(&made->key, order->test, p, err);
-    if (rv != APR_SUCCESS || (rv = rr_id_make(&row.id, p, err)) != APR_SUCCESS) {
+    rv = made->key ? APR_SUCCESS : rr_key_mint(&made->key, order->test, p, err);
+    if (rv != APR_SUCCESS) {
         return rv;
     }
-    row.hint = rr_key_hint(p, made->key, strlen(made->key));
-    rv = rr_key_digest(digest, digester, made->key, strlen(made->key));
-    if (rv != APR_SUCCESS) {
-        return rr_err_set(err, rv, "key", "the key cannot be digested");
+    body = apr_pstrcat(p, "{\"key\":", rr_json_quote(p, made->key, strlen(made->key)),
+                       order->expires ? ",\"keyExpiresAt\":\"" : "", order->expires ? rr_api_time(p, order->expires) : "",
+                       order->expires ? "\"" : "", NULL);
+    if (order->overlap) {
+        body = apr_psprintf(p, "%s,\"overlapSeconds\":%" APR_TIME_T_FMT, body, apr_time_sec(order->overlap));
     }
-    made->id = row.id;
-    made->credential_id = credential->id;
-    return rr_store_key_add(store, &row, digest, p, err);
+    rv = rrctl_api_call(&answer, &response, api, "POST", path, NULL, apr_pstrcat(p, body, "}", NULL), p, err);
+    made->id = rr_json_string(rr_json_member(rrctl_api_object(answer, "keys"), "id"));
+    return rv;
+}
+
+/* A proxy credential that has no key yet: that is what a masked one says of a new credential. */
+static apr_status_t add_credential(rrctl_made_key_t *made, const rr_api_t *api, const rrctl_key_order_t *order,
+                                   apr_pool_t *p, rr_err_t *err)
+{
+    const char *path = apr_pstrcat(p, "/clients/", order->client, "/credentials", NULL);
+    const char *body = apr_pstrcat(p, "{\"credentialType\":\"proxy\",\"credentialAuthType\":\"key\",\"credentialName\":",
+                                   rr_json_quote(p, order->name, strlen(order->name)),
+                                   ",\"credentialSecret\":{\"key\":\"" RR_API_MASK "\"},\"credentialScopes\":",
+                                   order->scopes ? order->scopes : "[]",
+                                   order->metadata ? ",\"credentialMetadata\":" : "", order->metadata ? order->metadata : "",
+                                   "}", NULL);
+    rr_api_response_t response;
+    const rr_json_t *answer;
+    apr_status_t rv = rrctl_api_call(&answer, &response, api, "POST", path, NULL, body, p, err);
+
+    made->credential_id = rr_json_string(rr_json_member(rrctl_api_object(answer, "credentials"), "id"));
+    return rv;
 }
 
 static int same_text(const char *a, const char *b)
@@ -53,59 +69,30 @@ static int same_text(const char *a, const char *b)
     return a && b ? !strcmp(a, b) : a == b;
 }
 
-apr_status_t rrctl_key_make(rrctl_made_key_t *made, rr_store_t *store, const rr_key_digester_t *digester,
-                            const rrctl_key_order_t *order, apr_pool_t *p, rr_err_t *err)
+apr_status_t rrctl_key_make(rrctl_made_key_t *made, const rr_api_t *api, const rrctl_key_order_t *order, apr_pool_t *p,
+                            rr_err_t *err)
 {
     const rr_credential_row_t *credential;
     rr_err_t quiet = RR_ERR_INIT;
-    rr_credential_row_t row = { .client = order->client, .kind = RR_CREDENTIAL_KEY, .name = order->name, .active = 1 };
-    apr_status_t rv = rr_store_credential_by_name(&credential, store, order->client, 0, order->name, p, &quiet);
+    apr_status_t rv = rr_store_credential_by_name(&credential, api->store, order->client, 0, order->name, p, &quiet);
 
-    if (rv == APR_SUCCESS) {
-        /* Making a key must not quietly drop or change what the credential may do. */
-        if ((order->scopes && !same_text(order->scopes, credential->scopes)) ||
-            (order->metadata && !same_text(order->metadata, credential->metadata))) {
-            return rr_err_set(err, RR_ECONFLICT, "credential",
-                              "credential %.64s exists with other scopes or metadata; make the key without --scope and "
-                              "--metadata, or under another name",
-                              order->name);
-        }
-        return add_key(made, store, digester, credential, order, p, err);
+    if (APR_STATUS_IS_NOTFOUND(rv)) {
+        rv = add_credential(made, api, order, p, err);
+        return rv == APR_SUCCESS ? add_key(made, api, "keys", order, p, err) : rv;
     }
-    if (!APR_STATUS_IS_NOTFOUND(rv)) {
+    if (rv != APR_SUCCESS) {
         return rr_err_set(err, rv, quiet.where, "%s", quiet.text);
     }
-    rv = rr_name_check(order->name, "a credential's name", err);
-    if (rv != APR_SUCCESS || (rv = rr_id_make(&row.id, p, err)) != APR_SUCCESS) {
-        return rv;
+    /* Making a key must not quietly drop or change what the credential may do. */
+    if ((order->scopes && !same_text(order->scopes, credential->scopes)) ||
+        (order->metadata && !same_text(order->metadata, credential->metadata))) {
+        return rr_err_set(err, RR_ECONFLICT, "credential",
+                          "credential %.64s exists with other scopes or metadata; make the key without --scope and "
+                          "--metadata, or under another name",
+                          order->name);
     }
-    row.scopes = order->scopes ? order->scopes : "[]";
-    row.metadata = order->metadata;
-    row.created = row.updated = apr_time_now();
-    rv = rr_store_credential_add(store, &row, p, err);
-    return rv == APR_SUCCESS ? add_key(made, store, digester, &row, order, p, err) : rv;
-}
-
-static int is_scope(const char *text) /* RFC 6749, 3.3 */
-{
-    const char *c;
-
-    for (c = text; *c; c++) {
-        if (*c <= ' ' || *c > '~' || *c == '"' || *c == '\\') {
-            return 0;
-        }
-    }
-    return c > text && c - text <= RR_MAX_NAME;
-}
-
-/* Adds a scope to a JSON array under construction, "" at first. */
-static apr_status_t add_scope(const char **plist, const char *scope, apr_pool_t *p, rr_err_t *err)
-{
-    if (!is_scope(scope)) {
-        return rr_err_set(err, RR_EINVAL, "scope", "a scope is one word of printable ASCII without '\"' and '\\'");
-    }
-    *plist = apr_pstrcat(p, *plist, **plist ? "," : "", "\"", scope, "\"", NULL);
-    return APR_SUCCESS;
+    made->credential_id = credential->id;
+    return add_key(made, api, "keys", order, p, err);
 }
 
 static apr_status_t set_metadata(const char **pmetadata, const char *text, apr_pool_t *p, rr_err_t *err)
@@ -139,8 +126,7 @@ static apr_status_t read_key(const char **pkey, const char *value, rrctl_t *ctl,
 }
 
 /* Reads the options of create and roll, and the one word beside them. */
-static int read_order(rrctl_key_order_t *order, apr_interval_time_t *poverlap, const char **pword, rrctl_t *ctl, int argc,
-                      const char *const *argv)
+static int read_order(rrctl_key_order_t *order, rrctl_t *ctl, int argc, const char *const *argv)
 {
     static const apr_getopt_option_t known[] = { { "expires", 'e', 1, NULL }, { "scope", 's', 1, NULL },
                                                  { "metadata", 'm', 1, NULL }, { "key", 'k', 1, NULL },
@@ -160,7 +146,7 @@ static int read_order(rrctl_key_order_t *order, apr_interval_time_t *poverlap, c
             rv = rrctl_parse_end(&order->expires, value, &err);
             break;
         case 's':
-            rv = add_scope(&scopes, value, ctl->p, &err);
+            scopes = apr_pstrcat(ctl->p, scopes, *scopes ? "," : "", rr_json_quote(ctl->p, value, strlen(value)), NULL);
             break;
         case 'm':
             rv = set_metadata(&order->metadata, value, ctl->p, &err);
@@ -172,7 +158,7 @@ static int read_order(rrctl_key_order_t *order, apr_interval_time_t *poverlap, c
             order->test = 1;
             break;
         default:
-            rv = poverlap && rr_conf_duration(poverlap, value) == APR_SUCCESS
+            rv = !strcmp(ctl->command->verb, "roll") && rr_conf_duration(&order->overlap, value) == APR_SUCCESS
                      ? APR_SUCCESS
                      : rr_err_set(&err, RR_EINVAL, "overlap", "--overlap is for roll, a duration such as 24h");
         }
@@ -186,7 +172,7 @@ static int read_order(rrctl_key_order_t *order, apr_interval_time_t *poverlap, c
     if (*scopes) {
         order->scopes = apr_pstrcat(ctl->p, "[", scopes, "]", NULL);
     }
-    *pword = options->argv[options->ind];
+    order->name = options->argv[options->ind];
     return RRCTL_OK;
 }
 
@@ -204,56 +190,51 @@ static int print_made(rrctl_t *ctl, int code, const rrctl_made_key_t *made)
 
 int cmd_key_create(rrctl_t *ctl, int argc, const char *const *argv)
 {
-    const rr_key_digester_t *digester;
     rrctl_key_order_t order = { 0 };
     rr_err_t err = RR_ERR_INIT;
     rrctl_made_key_t made;
-    rr_store_t *store;
     apr_status_t rv;
-    const char *word;
-    int code = read_order(&order, NULL, &word, ctl, argc, argv);
+    rr_api_t api;
+    int code = read_order(&order, ctl, argc, argv);
 
     if (code != RRCTL_OK) {
         return code;
     }
-    order.name = word;
-    if (rrctl_store_open(&store, ctl, &err) != APR_SUCCESS) {
+    if (rrctl_api_begin(&api, ctl, &err) != APR_SUCCESS) {
         return rrctl_fail_err(ctl, &err);
     }
-    rv = rrctl_store_digester(&digester, store, ctl, &err);
-    if (rv == APR_SUCCESS && (rv = rr_store_begin(store, ctl->p, &err)) == APR_SUCCESS) {
-        rv = rrctl_key_make(&made, store, digester, &order, ctl->p, &err);
-    }
-    return print_made(ctl, rrctl_store_end(ctl, store, rv, &err), &made);
+    rv = rrctl_key_make(&made, &api, &order, ctl->p, &err);
+    return print_made(ctl, rrctl_store_end(ctl, api.store, rv, &err), &made);
 }
 
 /* The credential that a key's id, a credential's id or a proxy credential's name means. */
-static apr_status_t find_credential(const rr_credential_row_t **pcredential, rr_store_t *store, const char *word,
-                                    rrctl_t *ctl, rr_err_t *err)
+static apr_status_t find_credential(const char **pid, rr_store_t *store, const char *word, rrctl_t *ctl, rr_err_t *err)
 {
+    const rr_credential_row_t *credential;
     const rr_key_row_t *key;
+    apr_status_t rv;
 
-    if (!rr_id_is(word)) {
-        return rr_store_credential_by_name(pcredential, store, ctl->client, 0, word, ctl->p, err);
+    if (rr_id_is(word)) {
+        if (rr_store_key_get(&key, store, ctl->client, word, ctl->p, NULL) == APR_SUCCESS) {
+            word = key->credential;
+        }
+        rv = rr_store_credential_get(&credential, store, ctl->client, word, ctl->p, err);
     }
-    if (rr_store_key_get(&key, store, ctl->client, word, ctl->p, NULL) == APR_SUCCESS) {
-        word = key->credential;
+    else {
+        rv = rr_store_credential_by_name(&credential, store, ctl->client, 0, word, ctl->p, err);
     }
-    return rr_store_credential_get(pcredential, store, ctl->client, word, ctl->p, err);
+    *pid = rv == APR_SUCCESS ? credential->id : NULL;
+    return rv;
 }
 
 int cmd_key_roll(rrctl_t *ctl, int argc, const char *const *argv)
 {
-    const rr_credential_row_t *credential;
-    const rr_key_digester_t *digester;
-    apr_interval_time_t overlap = 0;
     rrctl_key_order_t order = { 0 };
     rr_err_t err = RR_ERR_INIT;
     rrctl_made_key_t made;
-    rr_store_t *store;
     apr_status_t rv;
-    const char *word;
-    int code = read_order(&order, &overlap, &word, ctl, argc, argv);
+    rr_api_t api;
+    int code = read_order(&order, ctl, argc, argv);
 
     if (code != RRCTL_OK) {
         return code;
@@ -261,35 +242,39 @@ int cmd_key_roll(rrctl_t *ctl, int argc, const char *const *argv)
     if (order.scopes || order.metadata) {
         return rrctl_usage(ctl, "scopes and metadata belong to the credential: a roll leaves them");
     }
-    if (rrctl_store_open(&store, ctl, &err) != APR_SUCCESS) {
+    if (rrctl_api_begin(&api, ctl, &err) != APR_SUCCESS) {
         return rrctl_fail_err(ctl, &err);
     }
-    rv = rrctl_store_digester(&digester, store, ctl, &err);
-    if (rv == APR_SUCCESS && (rv = rr_store_begin(store, ctl->p, &err)) == APR_SUCCESS &&
-        (rv = find_credential(&credential, store, word, ctl, &err)) == APR_SUCCESS &&
-        (rv = rr_store_key_end_all(store, credential->id, apr_time_now() + overlap, ctl->p, &err)) == APR_SUCCESS) {
-        rv = add_key(&made, store, digester, credential, &order, ctl->p, &err);
+    rv = find_credential(&made.credential_id, api.store, order.name, ctl, &err);
+    if (rv == APR_SUCCESS) {
+        rv = add_key(&made, &api, "keys/roll", &order, ctl->p, &err);
     }
-    return print_made(ctl, rrctl_store_end(ctl, store, rv, &err), &made);
+    return print_made(ctl, rrctl_store_end(ctl, api.store, rv, &err), &made);
 }
 
 int cmd_key_revoke(rrctl_t *ctl, int argc, const char *const *argv)
 {
+    rr_api_response_t response;
+    const rr_json_t *answer;
+    const rr_key_row_t *key;
     rr_err_t err = RR_ERR_INIT;
-    rr_store_t *store;
     apr_status_t rv;
+    rr_api_t api;
 
     if (argc != 2) {
         return rrctl_usage(ctl, "revoke takes the id of one key");
     }
-    if (rrctl_store_open(&store, ctl, &err) != APR_SUCCESS) {
+    if (rrctl_api_begin(&api, ctl, &err) != APR_SUCCESS) {
         return rrctl_fail_err(ctl, &err);
     }
-    rv = rr_store_begin(store, ctl->p, &err);
+    rv = rr_store_key_get(&key, api.store, ctl->client, argv[1], ctl->p, &err);
     if (rv == APR_SUCCESS) {
-        rv = rr_store_key_delete(store, ctl->client, argv[1], ctl->p, &err);
+        rv = rrctl_api_call(&answer, &response, &api, "DELETE",
+                            apr_pstrcat(ctl->p, "/clients/", ctl->client, "/credentials/", key->credential, "/keys/",
+                                        key->id, NULL),
+                            NULL, NULL, ctl->p, &err);
     }
-    return rrctl_store_end(ctl, store, rv, &err);
+    return rrctl_store_end(ctl, api.store, rv, &err);
 }
 
 static const char *json_time(rrctl_t *ctl, const char *name, apr_time_t when)
@@ -343,7 +328,7 @@ static apr_status_t print_keys(rrctl_t *ctl, rr_store_t *store, const char *cred
 
 int cmd_key_list(rrctl_t *ctl, int argc, const char *const *argv)
 {
-    const rr_credential_row_t *credential = NULL;
+    const char *credential = NULL;
     rr_err_t err = RR_ERR_INIT;
     rr_store_t *store;
     apr_status_t rv = APR_SUCCESS;
@@ -358,7 +343,7 @@ int cmd_key_list(rrctl_t *ctl, int argc, const char *const *argv)
         rv = find_credential(&credential, store, argv[1], ctl, &err);
     }
     if (rv == APR_SUCCESS) {
-        rv = print_keys(ctl, store, credential ? credential->id : NULL, &err);
+        rv = print_keys(ctl, store, credential, &err);
     }
     rr_store_close(store);
     return rv == APR_SUCCESS ? RRCTL_OK : rrctl_fail_err(ctl, &err);

@@ -138,26 +138,15 @@ static apr_status_t load_or_make_keyring(rr_keyring_t **pring, int *pmade, const
 static apr_status_t make_admin(rrctl_made_key_t *made, rrctl_t *ctl, rr_err_t *err)
 {
     rrctl_key_order_t order = { .client = "default", .name = "admin", .scopes = "[\"rr:admin\"]" };
-    const rr_key_digester_t *digester;
-    rr_store_t *store;
     apr_status_t rv;
+    rr_api_t api;
 
-    rv = rrctl_store_open(&store, ctl, err);
+    rv = rrctl_api_begin(&api, ctl, err);
     if (rv != APR_SUCCESS) {
         return rv;
     }
-    rv = rrctl_store_digester(&digester, store, ctl, err);
-    if (rv == APR_SUCCESS && (rv = rr_store_begin(store, ctl->p, err)) == APR_SUCCESS) {
-        rv = rrctl_key_make(made, store, digester, &order, ctl->p, err);
-        if (rv == APR_SUCCESS) {
-            rv = rr_store_commit(store, err);
-        }
-        else {
-            rr_store_rollback(store);
-        }
-    }
-    rr_store_close(store);
-    return rv;
+    rv = rrctl_key_make(made, &api, &order, ctl->p, err);
+    return rrctl_store_finish(api.store, rv, err);
 }
 
 static apr_status_t init(rrctl_made_key_t *made, rrctl_t *ctl, const char *owner_name, rr_err_t *err)

@@ -33,16 +33,38 @@ const rrctl_kind_t *rrctl_kind(const char *noun)
 apr_status_t rrctl_api_open(rr_api_t *api, rrctl_t *ctl, rr_err_t *err)
 {
     rr_keyring_t *ring = NULL;
+    rr_err_t why = RR_ERR_INIT;
     const char *source;
 
     memset(api, 0, sizeof(*api));
     api->actor.offline = 1;
     /* without a master key everything that seals nothing still works; what needs it says so */
-    if (rrctl_master_key(&source, ctl, NULL) == APR_SUCCESS &&
-        rr_keyring_load(&ring, source, ctl->p, NULL) == APR_SUCCESS) {
+    if (rrctl_master_key(&source, ctl, &why) == APR_SUCCESS &&
+        rr_keyring_load(&ring, source, ctl->p, &why) == APR_SUCCESS) {
         api->ring = ring;
     }
+    else {
+        api->no_ring = apr_pstrdup(ctl->p, rr_err_text(&why));
+    }
     return rrctl_store_open(&api->store, ctl, err);
+}
+
+apr_status_t rrctl_api_begin(rr_api_t *api, rrctl_t *ctl, rr_err_t *err)
+{
+    apr_status_t rv = rrctl_api_open(api, ctl, err);
+
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    api->in_transaction = 1;
+    rv = rr_store_begin(api->store, ctl->p, err);
+    if (rv == APR_SUCCESS && api->ring) { /* read once for all calls; one that fails says so */
+        rr_store_digester(&api->digester, api->store, api->ring, ctl->p, NULL);
+    }
+    if (rv != APR_SUCCESS) {
+        rr_store_close(api->store);
+    }
+    return rv;
 }
 
 apr_status_t rrctl_api_call(const rr_json_t **panswer, rr_api_response_t *response, const rr_api_t *api,
@@ -51,19 +73,23 @@ apr_status_t rrctl_api_call(const rr_json_t **panswer, rr_api_response_t *respon
 {
     rr_api_request_t request = { .method = method, .path = path, .query = query, .body = body,
                                  .len = body ? strlen(body) : 0 };
-    const char *detail;
-    apr_status_t rv = rr_api_call(response, api, &request, p, err);
+    const char *detail, *pointer;
+    rr_err_t why = RR_ERR_INIT;
+    apr_status_t rv = rr_api_call(response, api, &request, p, &why);
 
     *panswer = NULL;
     if (rv != APR_SUCCESS) {
-        return rv;
+        return rr_err_set(err, rv, why.where, "%s", rr_err_text(&why));
     }
-    rr_err_clear(err);
     rv = rr_json_parse(panswer, response->body, strlen(response->body), p, err);
     if (rv == APR_SUCCESS && response->status >= 400) {
         detail = rr_json_string(rr_json_member(*panswer, "detail"));
-        return rr_err_set(err, response->status == 404 ? APR_NOTFOUND : RR_EINVAL,
-                          rr_json_string(rr_json_member(*panswer, "pointer")), "%s", detail ? detail : "refused");
+        pointer = rr_json_string(rr_json_member(*panswer, "pointer"));
+        if (response->status == 404 && !pointer) { /* which one is not there is kept from the net, not from us */
+            detail = rr_err_text(&why);
+        }
+        rv = rr_err_set(err, response->status == 404 ? APR_NOTFOUND : RR_EINVAL, pointer, "%s", detail ? detail : "refused");
+        *panswer = NULL;
     }
     return rv;
 }

@@ -20,11 +20,14 @@ extern const rrctl_kind_t rrctl_kinds[]; /* client, credential, target, proxy, r
 
 const rrctl_kind_t *rrctl_kind(const char *noun);
 
-/** Opens the store with its master key, if that can be had; store NULL in api until then. */
+/** Opens the store, and the master key if that can be had. */
 apr_status_t rrctl_api_open(rr_api_t *api, rrctl_t *ctl, rr_err_t *err);
 
+/** Opens it, and begins a transaction for calls that change it; rrctl_store_end ends it. */
+apr_status_t rrctl_api_begin(rr_api_t *api, rrctl_t *ctl, rr_err_t *err);
+
 /**
- * Calls the API; a refusal becomes an error with the problem's detail. *panswer is the parsed body.
+ * Calls the API; a refusal becomes an error with the problem's detail. *panswer is the parsed body, NULL where it failed.
  */
 apr_status_t rrctl_api_call(const rr_json_t **panswer, rr_api_response_t *response, const rr_api_t *api,
                             const char *method, const char *path, const char *query, const char *body, apr_pool_t *p,

@@ -4,6 +4,8 @@
  */
 #include "rrctl_store.h"
 
+#include "rr_api.h"
+
 #include "rr_conf.h"
 
 #include <apr_strings.h>
@@ -59,19 +61,7 @@ apr_status_t rrctl_store_open(rr_store_t **pstore, rrctl_t *ctl, rr_err_t *err)
     return rv == APR_SUCCESS ? rr_store_open(pstore, driver, params, ctl->p, err) : rv;
 }
 
-apr_status_t rrctl_store_digester(const rr_key_digester_t **pdigester, rr_store_t *store, rrctl_t *ctl, rr_err_t *err)
-{
-    rr_keyring_t *ring;
-    const char *source;
-    apr_status_t rv = rrctl_master_key(&source, ctl, err);
-
-    if (rv == APR_SUCCESS) {
-        rv = rr_keyring_load(&ring, source, ctl->p, err);
-    }
-    return rv == APR_SUCCESS ? rr_store_digester(pdigester, store, ring, ctl->p, err) : rv;
-}
-
-int rrctl_store_end(rrctl_t *ctl, rr_store_t *store, apr_status_t rv, rr_err_t *err)
+apr_status_t rrctl_store_finish(rr_store_t *store, apr_status_t rv, rr_err_t *err)
 {
     if (rv == APR_SUCCESS) {
         rv = rr_store_commit(store, err);
@@ -80,41 +70,28 @@ int rrctl_store_end(rrctl_t *ctl, rr_store_t *store, apr_status_t rv, rr_err_t *
         rr_store_rollback(store);
     }
     rr_store_close(store);
-    return rv == APR_SUCCESS ? RRCTL_OK : rrctl_fail_err(ctl, err);
+    return rv;
+}
+
+int rrctl_store_end(rrctl_t *ctl, rr_store_t *store, apr_status_t rv, rr_err_t *err)
+{
+    return rrctl_store_finish(store, rv, err) == APR_SUCCESS ? RRCTL_OK : rrctl_fail_err(ctl, err);
 }
 
 const char *rrctl_time(rrctl_t *ctl, apr_time_t when)
 {
-    apr_time_exp_t exploded;
-
-    if (!when) {
-        return "-";
-    }
-    apr_time_exp_gmt(&exploded, when);
-    return apr_psprintf(ctl->p, "%04d-%02d-%02dT%02d:%02d:%02dZ", exploded.tm_year + 1900, exploded.tm_mon + 1,
-                        exploded.tm_mday, exploded.tm_hour, exploded.tm_min, exploded.tm_sec);
+    return when ? rr_api_time(ctl->p, apr_time_from_sec(apr_time_sec(when))) : "-";
 }
 
 apr_status_t rrctl_parse_end(apr_time_t *pend, const char *text, rr_err_t *err)
 {
-    apr_time_exp_t exploded = { 0 };
-    apr_interval_time_t span;
     apr_time_t now = apr_time_now();
-    int used = 0;
+    apr_interval_time_t span;
 
     if (rr_conf_duration(&span, text) == APR_SUCCESS) {
         *pend = now + span;
     }
-    else if (strlen(text) == 20 &&
-             sscanf(text, "%4d-%2d-%2dT%2d:%2d:%2dZ%n", &exploded.tm_year, &exploded.tm_mon, &exploded.tm_mday,
-                    &exploded.tm_hour, &exploded.tm_min, &exploded.tm_sec, &used) == 6 &&
-             used == 20 && exploded.tm_mon >= 1 && exploded.tm_mon <= 12 && exploded.tm_mday >= 1 &&
-             exploded.tm_mday <= 31 && exploded.tm_hour < 24 && exploded.tm_min < 60 && exploded.tm_sec < 61) {
-        exploded.tm_year -= 1900;
-        exploded.tm_mon--;
-        apr_time_exp_gmt_get(pend, &exploded);
-    }
-    else {
+    else if (rr_api_time_parse(pend, text) != APR_SUCCESS) {
         return rr_err_set(err, RR_EINVAL, "expires",
                           "an end is a duration such as 30d or a time such as 2027-01-31T00:00:00Z");
     }

@@ -46,7 +46,7 @@ apr_status_t api_not_found(api_call_t *call)
 apr_status_t api_found(api_call_t *call, apr_status_t rv, const rr_err_t *why)
 {
     if (APR_STATUS_IS_NOTFOUND(rv)) {
-        return api_not_found(call);
+        return api_refuse(call, 404, NULL, "%s", rr_err_text(why)); /* the answer says less: see write_problem */
     }
     return rv == APR_SUCCESS ? rv : rr_err_set(call->err, rv, why->where, "%s", rr_err_text(why));
 }

@@ -266,7 +266,8 @@ apr_time_t api_touch(const api_call_t *call, apr_time_t before)
 
 static apr_status_t no_master_key(api_call_t *call)
 {
-    return rr_err_set(call->err, RR_ESEALED, "master-key", "there is no master key: see RRMasterKey");
+    return rr_err_set(call->err, RR_ESEALED, "master-key", "%s",
+                      call->api->no_ring ? call->api->no_ring : "there is no master key: see RRMasterKey");
 }
 
 apr_status_t api_digester(const rr_key_digester_t **pdigester, api_call_t *call)

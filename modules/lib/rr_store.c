@@ -159,6 +159,16 @@ static apr_status_t write_first_rows(rr_sql_t *sql, const rr_keyring_t *ring, ap
     return rv;
 }
 
+/* Commits what went well, rolls back what did not. */
+static apr_status_t end_write(rr_sql_t *sql, apr_status_t rv, rr_err_t *err)
+{
+    if (rv == APR_SUCCESS) {
+        return rr_sql_run(sql, "COMMIT", err);
+    }
+    rr_sql_run(sql, "ROLLBACK", NULL);
+    return rv;
+}
+
 apr_status_t rr_store_init(const char *driver, const char *params, const rr_keyring_t *ring, apr_pool_t *p,
                            rr_err_t *err)
 {
@@ -182,12 +192,7 @@ apr_status_t rr_store_init(const char *driver, const char *params, const rr_keyr
         if (rv == APR_SUCCESS) {
             rv = write_first_rows(sql, ring, p, err);
         }
-        if (rv == APR_SUCCESS) {
-            rv = rr_sql_run(sql, "COMMIT", err);
-        }
-        else {
-            rr_sql_run(sql, "ROLLBACK", NULL);
-        }
+        rv = end_write(sql, rv, err);
     }
     rr_sql_close(sql);
     return rv;
@@ -237,12 +242,7 @@ apr_status_t rr_store_migrate(int *pfrom, const char *driver, const char *params
     rv = rr_sql_run(sql, begin_write[rr_sql_dialect(sql)], err);
     if (rv == APR_SUCCESS) {
         rv = migrate_locked(pfrom, sql, p, err);
-        if (rv == APR_SUCCESS) {
-            rv = rr_sql_run(sql, "COMMIT", err);
-        }
-        else {
-            rr_sql_run(sql, "ROLLBACK", NULL);
-        }
+        rv = end_write(sql, rv, err);
     }
     rr_sql_close(sql);
     return rv;

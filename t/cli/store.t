@@ -90,7 +90,7 @@ refused('another client', on('--client', 'acme', 'key', 'create', 'x'), 1, qr/no
 refused('no name', on('key', 'create'), 2, qr/one name or id/);
 refused('an unknown option', on('key', 'create', 'x', '--colour', 'red'), 2, qr/usage/);
 refused('metadata that is no object', on('key', 'create', 'x', '--metadata', '[1]'), 2, qr/object/);
-refused('a scope of two words', on('key', 'create', 'x', '--scope', 'a b'), 2, qr/one word/);
+refused('a scope of two words', on('key', 'create', 'x', '--scope', 'a b'), 1, qr{/credentialScopes});
 refused('an end in the past', on('key', 'create', 'x', '--expires', '2001-01-01T00:00:00Z'), 2, qr/in the future/);
 refused('an end that is none', on('key', 'create', 'x', '--expires', 'soon'), 2, qr/such as 30d/);
 is_deeply([map { $_->{credentialName} } grep { $_->{credentialName} eq 'other' || $_->{credentialName} eq 'x' }
