@@ -35,6 +35,11 @@ const char *rr_secret_redact(apr_pool_t *p, const char *secret, apr_size_t len);
 /** len random bytes from the system; RR_EUNAVAIL if there are none. */
 apr_status_t rr_secret_random(void *bytes, apr_size_t len, rr_err_t *err);
 
+#define RR_BASE62 "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+
+/** len random characters of RR_BASE62, each as likely as every other, without a NUL; errors as rr_secret_random. */
+apr_status_t rr_secret_base62(char *text, apr_size_t len, rr_err_t *err);
+
 /**
  * Reads the master keys: PATH (mode 0600, owned by the reader or root; root reads any), env:NAME, or
  * exec:PROGRAM (its standard output). The text is one or two lines of

@@ -244,6 +244,11 @@ static apr_status_t read_text(const char **ptext, api_call_t *call, const api_fi
     return rv == APR_SUCCESS ? rv : api_invalid(call, rv, pointer, &why);
 }
 
+static int may_be_gone(const api_call_t *call, const api_field_t *field, const rr_json_t *value)
+{
+    return (field->flags & API_OR_GONE) && call->api->actor.offline && rr_json_kind(value) == RR_JSON_NULL;
+}
+
 static apr_status_t read_strings(api_call_t *call, const api_field_t *field, const rr_json_t *value, const char
       *pointer)
 {
@@ -255,6 +260,9 @@ static apr_status_t read_strings(api_call_t *call, const api_field_t *field, con
     for (i = 0; i < rr_json_size(value); i++) {
         const char *text = rr_json_string(rr_json_element(value, i));
 
+        if (may_be_gone(call, field, rr_json_element(value, i))) {
+            continue;
+        }
         if (!text || !*text || has_control(text) || strlen(text) > RR_MAX_SECRET) {
             return api_refuse(call, 422, apr_psprintf(call->p, "%s/%" APR_SIZE_T_FMT, pointer, i),
                               "a string without control characters is wanted here");
@@ -361,6 +369,9 @@ apr_status_t api_read(api_call_t *call, void *into, const api_field_t *fields, c
             if (field->flags & API_REQUIRED) {
                 return api_refuse(call, 422, at, "this field is required");
             }
+            continue;
+        }
+        if (may_be_gone(call, field, value)) {
             continue;
         }
         rv = read_value((char *)into + field->offset, call, field, value, at);

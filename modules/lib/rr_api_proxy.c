@@ -28,8 +28,8 @@ const api_field_t api_proxy_fields[] = {
     API_FIELD(API_NAME, "proxyName", API_REQUIRED, proxy_body_t, name, RR_MAX_NAME),
     API_FIELD(API_WORD, "proxyAlias", 0, proxy_body_t, alias, RR_MAX_NAME),
     API_FIELD(API_TEXT, "proxyRegion", 0, proxy_body_t, region, RR_MAX_NAME),
-    API_FIELD(API_TEXT, "proxyProxyCredentialId", 0, proxy_body_t, credential, RR_MAX_NAME),
-    API_FIELD(API_ARRAY, "proxyProxyCredentialIds", 0, proxy_body_t, credentials, MAX_CREDENTIALS),
+    API_FIELD(API_TEXT, "proxyProxyCredentialId", API_OR_GONE, proxy_body_t, credential, RR_MAX_NAME),
+    API_FIELD(API_ARRAY, "proxyProxyCredentialIds", API_OR_GONE, proxy_body_t, credentials, MAX_CREDENTIALS),
     API_FIELD_ENUM("proxyCredentialMode", 0, proxy_body_t, mode, modes),
     API_FIELD(API_TEXT, "proxyTargetId", API_REQUIRED, proxy_body_t, target, RR_MAX_NAME),
     API_FIELD(API_TEXT, "proxyTargetCredentialId", 0, proxy_body_t, target_credential, RR_MAX_NAME),
@@ -155,11 +155,18 @@ static apr_status_t find_target(const rr_target_row_t **prow, api_call_t *call, 
 static apr_status_t add_credential(apr_array_header_t *ids, api_call_t *call, const char *name, const char *pointer)
 {
     const rr_credential_row_t *row;
-    apr_status_t rv = find_credential(&row, call, 0, name, pointer);
+    apr_status_t rv;
     int i;
 
+    if (!name) { /* null, see API_OR_GONE: it goes on to match nobody */
+        APR_ARRAY_PUSH(ids, const char *) = NULL;
+        return APR_SUCCESS;
+    }
+    rv = find_credential(&row, call, 0, name, pointer);
     for (i = 0; rv == APR_SUCCESS && i < ids->nelts; i++) {
-        if (!strcmp(APR_ARRAY_IDX(ids, i, const char *), row->id)) {
+        const char *other = APR_ARRAY_IDX(ids, i, const char *);
+
+        if (other && !strcmp(other, row->id)) {
             return api_refuse(call, 422, pointer, "this credential is named twice");
         }
     }
@@ -172,14 +179,15 @@ static apr_status_t add_credential(apr_array_header_t *ids, api_call_t *call, co
 static apr_status_t read_credentials(rr_proxy_row_t *row, api_call_t *call, const proxy_body_t *body)
 {
     apr_array_header_t *ids = apr_array_make(call->p, 2, sizeof(const char *));
+    int one = rr_json_member(call->body, "proxyProxyCredentialId") != NULL;
     apr_status_t rv = APR_SUCCESS;
     apr_size_t i;
 
-    if (!body->credential == !body->credentials || (body->credentials && !rr_json_size(body->credentials))) {
+    if (one == (body->credentials != NULL) || (body->credentials && !rr_json_size(body->credentials))) {
         return api_refuse(call, 422, "/proxyProxyCredentialId",
                           "a proxy has one credential here, or some in proxyProxyCredentialIds: one of the two");
     }
-    if (body->credential) {
+    if (one) {
         rv = add_credential(ids, call, body->credential, "/proxyProxyCredentialId");
     }
     for (i = 0; rv == APR_SUCCESS && i < rr_json_size(body->credentials); i++) {

@@ -26,8 +26,6 @@ struct rr_key_digester_t {
     unsigned char inner[BLOCK_LEN], outer[BLOCK_LEN]; /* the pepper under HMAC's two pads */
 };
 
-static const char base62[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-
 static int is_base62(char c)
 {
     return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
@@ -61,7 +59,7 @@ static void write_check(char check[CHECK_LEN], const char *key)
     int i;
 
     for (i = CHECK_LEN - 1; i >= 0; i--) {
-        check[i] = base62[crc % 62];
+        check[i] = RR_BASE62[crc % 62];
         crc /= 62;
     }
 }
@@ -86,30 +84,18 @@ rr_key_shape_e rr_key_shape(const char *key, apr_size_t len)
 
 apr_status_t rr_key_mint(const char **pkey, int test, apr_pool_t *p, rr_err_t *err)
 {
-    unsigned char bytes[2 * RANDOM_LEN];
-    apr_size_t have = 0, next = sizeof(bytes);
-    apr_status_t rv = APR_SUCCESS;
     char key[RR_KEY_GENERATED_LEN];
+    apr_status_t rv;
 
     *pkey = NULL;
     memcpy(key, test ? "rr_test_" : "rr_live_", PREFIX_LEN);
-    while (have < RANDOM_LEN) {
-        if (next == sizeof(bytes)) {
-            rv = rr_secret_random(bytes, sizeof(bytes), err);
-            next = 0;
-        }
-        if (rv != APR_SUCCESS) {
-            return rv;
-        }
-        if (bytes[next] < 4 * 62) { /* above, some characters would come up more often than others */
-            key[PREFIX_LEN + have++] = base62[bytes[next] % 62];
-        }
-        next++;
+    rv = rr_secret_base62(key + PREFIX_LEN, RANDOM_LEN, err);
+    if (rv != APR_SUCCESS) {
+        return rv;
     }
     write_check(key + PREFIX_LEN + RANDOM_LEN, key);
     *pkey = (const char *)rr_secret_bytes(rr_secret_make(p, key, sizeof(key)));
     rr_secret_wipe(key, sizeof(key));
-    rr_secret_wipe(bytes, sizeof(bytes));
     return APR_SUCCESS;
 }
 

@@ -93,6 +93,25 @@ apr_status_t rr_secret_random(void *bytes, apr_size_t len, rr_err_t *err)
     return APR_SUCCESS;
 }
 
+apr_status_t rr_secret_base62(char *text, apr_size_t len, rr_err_t *err)
+{
+    unsigned char bytes[64]; /* many at a time: a call costs more than they do */
+    apr_size_t have = 0, next = sizeof(bytes);
+    apr_status_t rv = APR_SUCCESS;
+
+    while (have < len && rv == APR_SUCCESS) {
+        if (next == sizeof(bytes)) {
+            rv = rr_secret_random(bytes, sizeof(bytes), err);
+            next = 0;
+        }
+        else if (bytes[next++] < 4 * 62) { /* above, some characters would come up more often than others */
+            text[have++] = RR_BASE62[bytes[next - 1] % 62];
+        }
+    }
+    rr_secret_wipe(bytes, sizeof(bytes));
+    return rv;
+}
+
 /* What is authenticated beside the ciphertext; a NUL ends each part so that no two contexts read alike. */
 static apr_size_t associated_data(const unsigned char **pdata, const char *key_id, const char *context, apr_pool_t *p)
 {

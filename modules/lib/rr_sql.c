@@ -394,7 +394,7 @@ apr_status_t rr_sql_select(apr_array_header_t **prows, rr_sql_t *sql, rr_sql_e w
 static apr_status_t set_up_sqlite3(rr_sql_t *sql, int create, apr_pool_t *p, rr_err_t *err)
 {
     static const char *const pragmas[] = { "PRAGMA busy_timeout = " SQLITE_BUSY_MS, "PRAGMA foreign_keys = ON",
-                                           "PRAGMA synchronous = FULL", NULL };
+                                           "PRAGMA synchronous = FULL", "PRAGMA cache_spill = OFF", NULL };
     apr_array_header_t *rows;
     apr_status_t rv = APR_SUCCESS;
     int i;

@@ -9,29 +9,14 @@
 
 #include <string.h>
 
-static const char alphabet[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-
 apr_status_t rr_id_make(const char **pid, apr_pool_t *p, rr_err_t *err)
 {
     enum { PREFIX = sizeof(RR_ID_PREFIX) - 1 };
-    unsigned char byte;
-    apr_status_t rv;
     char id[RR_ID_LEN + 1] = RR_ID_PREFIX;
-    int have = PREFIX;
+    apr_status_t rv = rr_secret_base62(id + PREFIX, RR_ID_LEN - PREFIX, err);
 
-    *pid = NULL;
-    while (have < RR_ID_LEN) {
-        rv = rr_secret_random(&byte, 1, err);
-        if (rv != APR_SUCCESS) {
-            return rv;
-        }
-        if (byte < 4 * 62) {
-            id[have++] = alphabet[byte % 62];
-        }
-    }
-    id[have] = '\0';
-    *pid = apr_pstrdup(p, id);
-    return APR_SUCCESS;
+    *pid = rv == APR_SUCCESS ? apr_pstrdup(p, id) : NULL;
+    return rv;
 }
 
 static int begins_as_id(const char *text)
@@ -42,7 +27,7 @@ static int begins_as_id(const char *text)
 int rr_id_is(const char *text)
 {
     return strlen(text) == RR_ID_LEN && begins_as_id(text) &&
-           strspn(text + sizeof(RR_ID_PREFIX) - 1, alphabet) == RR_ID_LEN - (sizeof(RR_ID_PREFIX) - 1);
+           strspn(text + sizeof(RR_ID_PREFIX) - 1, RR_BASE62) == RR_ID_LEN - (sizeof(RR_ID_PREFIX) - 1);
 }
 
 /* C0, DEL, and C1 (U+0080 to U+009F). */

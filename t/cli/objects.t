@@ -77,6 +77,23 @@ like($got->{err}, qr{acme/vendor has no secret yet}, 'what is missing is named')
 is($other->rrctl('export')->{out}, $export, 'an export of that is the same, byte for byte');
 is($store->rrctl(@acme, 'export')->{json}{clients}[0]{id}, 'acme', 'one client alone');
 
+# ---- credentials that were deleted: their proxies stay closed, in a copy as well ----
+my $bereft = store('bereft');
+my ($one, $two) = map { $bereft->key($_)->{credentialId} } qw(one two);
+$bereft->make('target', { targetName => 'api', targetBaseURL => 'https://api.example.com' });
+$bereft->make('proxy', { proxyName => "of-$_->[0]", proxyTargetId => 'api', %{ $_->[1] } })
+    for ['one', { proxyProxyCredentialId => $one }], ['both', { proxyProxyCredentialIds => [$one, $two], proxyCredentialMode => 'all' }];
+is($bereft->rrctl('credential', 'delete', $one)->{exit}, 0, 'a credential that two proxies name is deleted');
+my $gone = $bereft->rrctl('export')->{out};
+my $copy = store('copy');
+$got = $copy->rrctl('apply', '-f', file('gone.json', $gone));
+is($got->{exit}, 0, 'its proxies are exported and applied') or diag($got->{err});
+is($copy->rrctl('export')->{out}, $gone, 'as they are');
+is($copy->sql('SELECT count(*) FROM rr_proxy_credential WHERE credential IS NULL'), 2, 'closed where it was named');
+like($bereft->rrctl('apply', '-f', "$place/gone.json")->{out}, qr/^0 added, 0 changed, 0 deleted/m, 'where they came from, nothing changes');
+try('an id that nobody has', ['proxy', 'create', '-f', file('nobody.json', { proxyName => 'x', proxyTargetId => 'api', proxyProxyCredentialId => 'nobody' })],
+    { exit => 1, err => qr{/proxyProxyCredentialId} });
+
 # ---- declared state ----
 my $state = json_data($store->rrctl(@acme, 'export')->{out});
 my $acme = $state->{clients}[0];
