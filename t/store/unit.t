@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# The unit test of the store once more, on a real PostgreSQL.
+# The unit tests of the store once more, on a real PostgreSQL.
 
 use strict;
 use warnings;
@@ -13,9 +13,11 @@ my $postgres = RR::Postgres->new(place_for('pg') . '/server');
 if (!$postgres) {
     plan(skip_all => 'PostgreSQL is not installed');
 }
-my $got = run({ env => { RR_TEST_PGSQL => $postgres->conninfo($postgres->database) } }, build() . '/t/unit/test_store');
-like($got->{out}, qr/^# pgsql$/m, 'it ran on PostgreSQL');
-unlike($got->{out}, qr/^not ok/m, 'and found nothing wrong') or diag($got->{out} =~ /^((?:not ok|# (?!pgsql|sqlite)).*)$/mg);
-like($got->{out}, qr/^1\.\.\d+$/m, 'and came to its end');
-is($got->{exit}, 0, 'well');
+for my $test (qw(test_store test_store_check)) {
+    my $got = run({ env => { RR_TEST_PGSQL => $postgres->conninfo($postgres->database) } }, build() . "/t/unit/$test");
+    like($got->{out}, qr/^# pgsql$/m, "$test ran on PostgreSQL");
+    unlike($got->{out}, qr/^not ok/m, 'and found nothing wrong') or diag($got->{out} =~ /^((?:not ok|# (?!pgsql|sqlite)).*)$/mg);
+    like($got->{out}, qr/^1\.\.\d+$/m, 'and came to its end');
+    is($got->{exit}, 0, 'well');
+}
 finish();
