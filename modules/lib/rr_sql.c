@@ -389,7 +389,8 @@ apr_status_t rr_sql_select(apr_array_header_t **prows, rr_sql_t *sql, rr_sql_e w
 
 /*
  * synchronous=FULL: an acknowledged write outlives a power cut; in WAL that is one sync a commit, and only writes
- * commit. foreign_keys is off by default in every connection.
+ * commit. foreign_keys is off by default in every connection. cache_spill: a long transaction keeps its pages, which
+ * it would write to the log and read again, many times each.
  */
 static apr_status_t set_up_sqlite3(rr_sql_t *sql, int create, apr_pool_t *p, rr_err_t *err)
 {
