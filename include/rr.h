@@ -19,6 +19,9 @@
 #define RR_MIN_KEY 12                /* a brought proxy key */
 #define RR_MAX_TOKEN 16384           /* a JWT as presented */
 #define RR_MAX_TOKEN_HEADER 2048     /* its JOSE header, decoded */
+#define RR_MAX_SEEN_TOKENS 4096      /* verified tokens that a child remembers */
+#define RR_MAX_SEEN_BYTES (16 * 1024 * 1024) /* and what they take at most */
+#define RR_MAX_SEEN_TOKEN 16384      /* what one of them may take */
 #define RR_MAX_JSON_DEPTH 32         /* levels of nesting in a JSON text that we parse */
 #define RR_MAX_KID 256               /* a key id */
 #define RR_MAX_AUDIENCES 32          /* entries of an aud claim */

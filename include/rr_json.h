@@ -96,4 +96,14 @@ const char *rr_json_quote(apr_pool_t *p, const char *text, apr_size_t max);
  */
 apr_array_header_t *rr_json_words(apr_pool_t *p, const rr_json_t *value);
 
+/** Bytes that rr_json_pack needs for value. */
+apr_size_t rr_json_packed_size(const rr_json_t *value);
+
+/**
+ * Copies value with all that is below it into one block, for those who keep it longer than a pool.
+ *
+ * Ownership: the copy is block, which is aligned for a pointer and has rr_json_packed_size(value) bytes.
+ */
+const rr_json_t *rr_json_pack(void *block, const rr_json_t *value);
+
 #endif

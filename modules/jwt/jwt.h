@@ -8,6 +8,8 @@
 #include "rr_fetch.h"
 #include "rr_glue.h"
 #include "rr_jose.h"
+#include "rr_secret.h"
+#include "rr_seen.h"
 
 #include <http_config.h>
 
@@ -30,9 +32,22 @@ typedef struct jwt_issuer_t {
     rr_claims_policy_t policy; /* policy.issuer is the iss */
     int any_audience;          /* the operator wrote audience=any */
     const rr_jwks_t *fixed;    /* keys of a file; NULL: keyset has them */
+    const char *secret;        /* of a stored credential, verified to be long enough by nobody yet; NULL: none */
+    apr_size_t secret_len;
     jwt_keyset_t *keyset;      /* NULL: fixed has them, or party names them */
     const rr_party_t *party;   /* the stored credential that this is of; NULL: an RRJwtIssuer line */
 } jwt_issuer_t;
+
+/* By which keys a signature was verified. Zeroed where nothing else is said: compared as bytes by nobody. */
+typedef struct jwt_proof_t {
+    const void *keys;                    /* a file's, or the slot of a fetched set; NULL: a stored secret */
+    apr_time_t fetched;                  /* of a fetched set: when, and which one of the slot's it is */
+    apr_uint32_t generation;
+    apr_uint32_t turn;                   /* of the store's place, which others may have before or after */
+    int place;
+    const rr_target_allow_t *allow;      /* where a set of the store may come from */
+    unsigned char named[RR_SEEN_DIGEST]; /* digest of the stored secret, or of jwksUri */
+} jwt_proof_t;
 
 /* Settings of a server; those of the table count on the main server only. */
 typedef struct jwt_server_t {
@@ -91,7 +106,15 @@ int jwt_keysets_open(const jwt_keyset_settings_t *settings, apr_pool_t *pconf, a
  * Threads: any; waits for an answer of the issuer only where the set has no key for the token.
  * Errors:  as rr_jws_verify; RR_EUNAVAIL: there is no usable set.
  */
-apr_status_t jwt_keyset_verify(jwt_keyset_t *keyset, const rr_jws_t *jws, unsigned int algs, rr_err_t *err);
+apr_status_t jwt_keyset_verify(jwt_proof_t *proof, jwt_keyset_t *keyset, const rr_jws_t *jws, unsigned int algs,
+                               rr_err_t *err);
+
+/**
+ * Whether the set that proof is of is the one published now, and not too old to be used.
+ *
+ * Threads: any; takes no lock.
+ */
+int jwt_keyset_holds(const jwt_proof_t *proof, const jwt_keyset_t *keyset);
 
 /** In each child, before it has threads. */
 void jwt_keysets_start_child(apr_pool_t *pchild, server_rec *s);
@@ -104,8 +127,15 @@ void jwt_keysets_start_child(apr_pool_t *pchild, server_rec *s);
  *
  * Errors: also RR_EUNAVAIL: the server has no room for another set (already logged).
  */
-apr_status_t jwt_stored_keyset_verify(const char *issuer, const char *jwks_url, const rr_target_allow_t *allow,
-                                      const rr_jws_t *jws, unsigned int algs, rr_err_t *err);
+apr_status_t jwt_stored_keyset_verify(jwt_proof_t *proof, const jwt_issuer_t *issuer, const rr_target_allow_t *allow,
+                                      const rr_jws_t *jws, rr_err_t *err);
+
+/**
+ * As jwt_keyset_holds, for the set that issuer names now; which counts as a use of it.
+ *
+ * A token's iss does not change: that issuer is for it has been judged, and is not again.
+ */
+int jwt_stored_keyset_holds(const jwt_proof_t *proof, const jwt_issuer_t *issuer, const rr_target_allow_t *allow);
 
 /* ---- jwt_download.c: a key set as it was fetched, and the file that keeps it ---- */
 
@@ -173,6 +203,31 @@ int jwt_stored_is_for(const rr_party_t *party, const char *iss);
  */
 apr_status_t jwt_stored_issuer(const jwt_issuer_t **pissuer, const rr_party_t *party, apr_time_t now, apr_pool_t *p,
                                rr_err_t *err);
+
+/* ---- jwt_memory.c: tokens verified before ---- */
+
+/** In each child, before it has threads. */
+void jwt_memory_start_child(apr_pool_t *pchild, server_rec *s);
+
+/** SHA-256. False: there is none, or no memory. */
+int jwt_memory_digest(unsigned char digest[RR_SEEN_DIGEST], const char *text, apr_size_t len);
+
+/** What is remembered under the digest of a whole token, until p ends; NULL: nothing. Its proof is a jwt_proof_t. */
+const rr_seen_token_t *jwt_memory_recall(const unsigned char digest[RR_SEEN_DIGEST], apr_time_t now, apr_pool_t *p);
+
+/** Remembers a copy of token. */
+void jwt_memory_keep(const unsigned char digest[RR_SEEN_DIGEST], const rr_seen_token_t *token, apr_time_t now);
+
+/**
+ * Verifies the signature with the keys of issuer, and notes which those were.
+ *
+ * Errors: as rr_jws_verify; RR_EUNAVAIL: there are none that could be used.
+ */
+apr_status_t jwt_proof_make(jwt_proof_t *proof, const jwt_issuer_t *issuer, const rr_jws_t *jws,
+                            const rr_target_allow_t *allow, apr_pool_t *p, rr_err_t *err);
+
+/** Whether jwt_proof_make would verify with the very same keys. */
+int jwt_proof_holds(const jwt_proof_t *proof, const jwt_issuer_t *issuer, const rr_target_allow_t *allow);
 
 /* ---- jwt_token.c ---- */
 

@@ -189,9 +189,14 @@ static set_t *set_acquire(jwt_keyset_t *keyset)
     return set;
 }
 
+static int is_young(apr_time_t fetched)
+{
+    return apr_time_now() - fetched < jwt_keysets.settings.max_stale;
+}
+
 static int set_is_usable(const set_t *set)
 {
-    return set && apr_time_now() - set->fetched < jwt_keysets.settings.max_stale;
+    return set && is_young(set->fetched);
 }
 
 /* ---- fetching ---- */
@@ -437,7 +442,19 @@ static int renew(jwt_keyset_t *keyset, want_e want, apr_uint32_t seen)
     return atomic_load(&keyset->slot->generation) != seen;
 }
 
-apr_status_t jwt_keyset_verify(jwt_keyset_t *keyset, const rr_jws_t *jws, unsigned int algs, rr_err_t *err)
+int jwt_slot_holds(const slot_t *slot, const jwt_proof_t *proof)
+{
+    return proof->keys == slot && atomic_load(&slot->generation) == proof->generation
+           && atomic_load(&slot->fetched) == proof->fetched && is_young(proof->fetched);
+}
+
+int jwt_keyset_holds(const jwt_proof_t *proof, const jwt_keyset_t *keyset)
+{
+    return jwt_slot_holds(keyset->slot, proof);
+}
+
+apr_status_t jwt_keyset_verify(jwt_proof_t *proof, jwt_keyset_t *keyset, const rr_jws_t *jws, unsigned int algs,
+                               rr_err_t *err)
 {
     apr_time_t asked = apr_time_now();
     apr_uint32_t seen = atomic_load(&keyset->slot->generation);
@@ -463,6 +480,11 @@ apr_status_t jwt_keyset_verify(jwt_keyset_t *keyset, const rr_jws_t *jws, unsign
             rr_err_clear(err);
             rv = rr_jws_verify(jws, set->keys, algs, err);
         }
+    }
+    if (rv == APR_SUCCESS) {
+        proof->keys = keyset->slot;
+        proof->generation = set->generation;
+        proof->fetched = set->fetched;
     }
     set_release(keyset, set);
     return rv;

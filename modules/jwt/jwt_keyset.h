@@ -77,6 +77,9 @@ void jwt_keyset_refresh(jwt_keyset_t *keyset);
 /** Whether the watchdog has something to do for the slot. */
 int jwt_keyset_wants_tick(const slot_t *slot);
 
+/** jwt_keyset_holds, where only the slot is known. */
+int jwt_slot_holds(const slot_t *slot, const jwt_proof_t *proof);
+
 /** Gives up this child's copy; nobody uses keyset any more. */
 void jwt_keyset_drop(jwt_keyset_t *keyset);
 

@@ -126,10 +126,15 @@ static void give_back(mine_t *mine)
     }
 }
 
+static int is_same_allow(const rr_target_allow_t *one, const rr_target_allow_t *other)
+{
+    return one == other || strcmp(one->words, other->words) == 0;
+}
+
 static int is_same(const name_t *name, const char *issuer, const char *jwks_url, const rr_target_allow_t *allow)
 {
     return strcmp(jwks_url, name->jwks_url) == 0 && strcmp(issuer, name->issuer) == 0
-           && (allow == name->allow || strcmp(allow->words, name->allow->words) == 0);
+           && is_same_allow(name->allow, allow);
 }
 
 static unsigned int hash_of(const char *jwks_url)
@@ -313,10 +318,10 @@ static void note_use(int i)
     }
 }
 
-apr_status_t jwt_stored_keyset_verify(const char *issuer, const char *jwks_url, const rr_target_allow_t *allow,
-                                      const rr_jws_t *jws, unsigned int algs, rr_err_t *err)
+apr_status_t jwt_stored_keyset_verify(jwt_proof_t *proof, const jwt_issuer_t *issuer, const rr_target_allow_t *allow,
+                                      const rr_jws_t *jws, rr_err_t *err)
 {
-    const name_t name = { issuer, jwks_url, allow };
+    const name_t name = { issuer->policy.issuer, issuer->jwks_url, allow };
     apr_status_t rv;
     mine_t *mine;
 
@@ -327,13 +332,36 @@ apr_status_t jwt_stored_keyset_verify(const char *issuer, const char *jwks_url, 
     if (!mine) {
         mine = find(&name, err);
     }
-    if (!mine) {
+    if (!mine || !jwt_memory_digest(proof->named, name.jwks_url, strlen(name.jwks_url))) {
+        give_back(mine);
         return RR_EUNAVAIL;
     }
     note_use(mine->place);
-    rv = jwt_keyset_verify(&mine->keyset, jws, algs, err);
+    proof->allow = allow;
+    proof->place = mine->place;
+    proof->turn = mine->turn;
+    rv = jwt_keyset_verify(proof, &mine->keyset, jws, issuer->algs, err);
     give_back(mine);
     return rv;
+}
+
+int jwt_stored_keyset_holds(const jwt_proof_t *proof, const jwt_issuer_t *issuer, const rr_target_allow_t *allow)
+{
+    unsigned char named[RR_SEEN_DIGEST];
+    place_t *place;
+
+    if (!stored.places || !proof->turn || !is_same_allow(proof->allow, allow)
+        || !jwt_memory_digest(named, issuer->jwks_url, strlen(issuer->jwks_url))
+        || !rr_secret_equal(named, sizeof(named), proof->named, sizeof(proof->named))) {
+        return 0;
+    }
+    place = &stored.places[proof->place];
+    /* The turn last: it is counted up after the slot was emptied, so a slot that was seen full is the old set's. */
+    if (!jwt_slot_holds(&place->slot, proof) || atomic_load(&place->turn) != proof->turn) {
+        return 0;
+    }
+    note_use(proof->place);
+    return 1;
 }
 
 /* ---- the watchdog ---- */

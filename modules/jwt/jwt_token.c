@@ -21,8 +21,6 @@
 #include <apr_cstr.h>
 #include <apr_strings.h>
 
-#include <openssl/sha.h>
-
 #include <string.h>
 
 APLOG_USE_MODULE(rr_jwt);
@@ -38,9 +36,14 @@ typedef struct token_t {
     const char *text;
     apr_size_t len;
     const char *header;         /* where credentials of the proxy are read, and nobody else; NULL: a usual place */
+    int has_shape;              /* of a token; 0: not known yet */
+    unsigned char digest[RR_SEEN_DIGEST]; /* of text */
+    const rr_seen_token_t *known; /* what an earlier request saw of it; NULL: nothing */
     const jwt_issuer_t *issuer; /* NULL: not found yet */
-    rr_jws_t *jws;
+    rr_jws_t *jws;              /* NULL: not taken apart yet */
     const rr_json_t *claims;
+    int is_verified;            /* just now, by the keys of proof; 0: it was before, or not at all */
+    jwt_proof_t proof;
     rr_authn_result_t *result;
 } token_t;
 
@@ -67,6 +70,10 @@ static rr_authn_outcome_e parse(token_t *token)
     apr_pool_t *p = token->r->pool;
     rr_err_t err = RR_ERR_INIT;
 
+    if (token->known && !token->claims) {
+        token->claims = token->known->claims;
+        return RR_AUTHN_VERIFIED;
+    }
     if (rr_jws_parse(&token->jws, token->text, token->len, p, &err) != APR_SUCCESS
         || rr_json_parse_object(&token->claims, token->jws->payload, token->jws->payload_len, p, &err) != APR_SUCCESS) {
         return refuse(token, "malformed", "The token is not a well-formed signed JWT.", rr_err_text(&err));
@@ -124,21 +131,32 @@ static rr_authn_outcome_e check_claims(token_t *token)
 static rr_authn_outcome_e check_signature(token_t *token)
 {
     const jwt_issuer_t *issuer = token->issuer;
-    const rr_jws_t *jws = token->jws;
+    rr_alg_e alg = token->jws ? token->jws->alg : token->known->alg;
+    const rr_target_allow_t *allow = issuer->party ? token->core->target_allow(token->r) : NULL;
     apr_pool_t *p = token->r->pool;
     rr_err_t err = RR_ERR_INIT;
+    jwt_proof_t proof;
     apr_status_t rv;
 
-    if (!(jws->alg & issuer->algs)) {
+    token->is_verified = 0;
+    if (!(alg & issuer->algs)) {
         return refuse(token, "bad_alg", "The token's alg is not accepted.",
-                      apr_psprintf(p, "alg \"%.32s\", allowed: %s", jws->alg_name, rr_alg_names(p, issuer->algs)));
+                      apr_psprintf(p, "alg \"%.32s\", allowed: %s", token->jws ? token->jws->alg_name : rr_alg_name(alg),
+                                   rr_alg_names(p, issuer->algs)));
     }
-    rv = issuer->fixed   ? rr_jws_verify(jws, issuer->fixed, issuer->algs, &err)
-         : issuer->party ? jwt_stored_keyset_verify(issuer->policy.issuer, issuer->jwks_url,
-                                                    token->core->target_allow(token->r), jws, issuer->algs, &err)
-                         : jwt_keyset_verify(issuer->keyset, jws, issuer->algs, &err);
+    if (token->known && jwt_proof_holds(token->known->proof, issuer, allow)) {
+        RR_LOG_R(APLOG_DEBUG, 0, token->r, 10312, "token of %s: its signature was verified before, by the same keys",
+                 issuer->name);
+        return RR_AUTHN_VERIFIED;
+    }
+    if (!token->jws && parse(token) != RR_AUTHN_VERIFIED) {
+        return RR_AUTHN_INVALID; /* it did parse once */
+    }
+    rv = jwt_proof_make(&proof, issuer, token->jws, allow, p, &err);
     switch (rv) {
     case APR_SUCCESS:
+        token->is_verified = 1;
+        token->proof = proof;
         return RR_AUTHN_VERIFIED;
     case RR_EUNAVAIL:
         return unavailable(token, "keys_unavailable", rr_err_text(&err));
@@ -162,16 +180,13 @@ static apr_time_t time_of(const token_t *token, const char *claim)
     return seconds < apr_time_sec(APR_INT64_MAX) ? apr_time_from_sec(seconds) : APR_INT64_MAX;
 }
 
-static rr_authn_outcome_e check_revoked(token_t *token, const char *sub)
+static rr_authn_outcome_e check_revoked(token_t *token, const char *sub, const unsigned char input[RR_SEEN_DIGEST])
 {
-    const rr_jws_t *jws = token->jws;
-    unsigned char digest[SHA256_DIGEST_LENGTH];
     rr_err_t err = RR_ERR_INIT;
 
-    SHA256((const unsigned char *)jws->input, jws->input_len, digest);
     switch (token->core->token_revoked(token->r, token->issuer->policy.issuer,
                                        rr_json_string(rr_json_member(token->claims, "jti")), sub,
-                                       time_of(token, "iat"), digest, &err)) {
+                                       time_of(token, "iat"), input, &err)) {
     case APR_SUCCESS:
         return RR_AUTHN_VERIFIED;
     case RR_EREVOKED:
@@ -233,11 +248,24 @@ static const rr_identity_t *make_identity(const token_t *token, const char *sub)
     return identity;
 }
 
+/* Remembers what was just verified; where it was remembered already, by which keys now. Only what all providers call a token. */
+static void remember(const token_t *token, const unsigned char input[RR_SEEN_DIGEST])
+{
+    rr_seen_token_t seen = { .claims = token->claims, .alg = token->jws->alg, .expires = time_of(token, "exp"),
+                             .proof = &token->proof, .proof_len = sizeof(token->proof) };
+
+    memcpy(seen.input, input, sizeof(seen.input));
+    if (token->has_shape || rr_jws_has_shape(token->text, token->len)) {
+        jwt_memory_keep(token->digest, &seen, token->r->request_time);
+    }
+}
+
 /* Judges the token by the issuer that was found for it. */
 static rr_authn_outcome_e verify(token_t *token)
 {
     rr_authn_result_t *result = token->result;
     rr_authn_outcome_e outcome = check_claims(token);
+    unsigned char input[RR_SEEN_DIGEST];
     const char *sub;
 
     if (outcome == RR_AUTHN_VERIFIED) {
@@ -246,10 +274,19 @@ static rr_authn_outcome_e verify(token_t *token)
     if (outcome != RR_AUTHN_VERIFIED) {
         return outcome;
     }
+    if (token->known) {
+        memcpy(input, token->known->input, sizeof(input));
+    }
+    else if (!jwt_memory_digest(input, token->jws->input, token->jws->input_len)) {
+        return unavailable(token, "no_memory", "its signing input cannot be digested");
+    }
     sub = rr_json_string(rr_json_at(token->claims, sub_claim_of(token)));
-    outcome = check_revoked(token, sub);
+    outcome = check_revoked(token, sub, input);
     if (outcome != RR_AUTHN_VERIFIED) {
         return outcome;
+    }
+    if (token->is_verified) {
+        remember(token, input);
     }
     if (result->count == RR_MAX_IDENTITIES) {
         return refuse(token, "too_many", "Too many credentials were sent.", "more tokens than are taken");
@@ -371,11 +408,23 @@ static rr_authn_outcome_e refuse_several(token_t *like)
     return refuse(like, "several_tokens", "The request carries two different tokens; send one.", "two different tokens");
 }
 
+/* Two dots: all that a shape can be told from without work. What was verified once has the whole of it. */
+static int is_recalled(token_t *token)
+{
+    const char *dot = memchr(token->text, '.', token->len);
+
+    if (dot && memchr(dot + 1, '.', token->len - (apr_size_t)(dot + 1 - token->text))
+        && jwt_memory_digest(token->digest, token->text, token->len)) {
+        token->known = jwt_memory_recall(token->digest, token->r->request_time, token->r->pool);
+    }
+    return token->known != NULL;
+}
+
 /* Adds the token of some places, one at most. like: what all tokens of the request have in common. */
 static rr_authn_outcome_e collect(tokens_t *tokens, token_t *like, const apr_array_header_t *sources, const char *header)
 {
     apr_array_header_t *presented;
-    token_t *found = NULL;
+    const token_t *found = NULL;
     rr_err_t err = RR_ERR_INIT;
     int i;
 
@@ -385,7 +434,13 @@ static rr_authn_outcome_e collect(tokens_t *tokens, token_t *like, const apr_arr
     for (i = 0; i < presented->nelts; i++) {
         const rr_presented_t *one = &APR_ARRAY_IDX(presented, i, rr_presented_t);
 
-        if (one->in_authorization && !rr_jws_has_shape(one->value, one->len)) {
+        token_t token = *like;
+
+        token.text = one->value;
+        token.len = one->len;
+        token.header = header;
+        token.has_shape = is_recalled(&token) || (one->in_authorization && rr_jws_has_shape(one->value, one->len));
+        if (one->in_authorization && !token.has_shape) {
             like->result->foreign = 1;
         }
         else if (found) {
@@ -395,11 +450,8 @@ static rr_authn_outcome_e collect(tokens_t *tokens, token_t *like, const apr_arr
             return refuse(like, "too_many", "Too many credentials were sent.", "more tokens than are taken");
         }
         else {
+            tokens->all[tokens->count] = token;
             found = &tokens->all[tokens->count++];
-            *found = *like;
-            found->text = one->value;
-            found->len = one->len;
-            found->header = header;
         }
     }
     return RR_AUTHN_VERIFIED;

@@ -188,6 +188,12 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, s
     return jwt_keysets_open(&settings, pconf, ptemp, s);
 }
 
+static void start_child(apr_pool_t *pchild, server_rec *s)
+{
+    jwt_memory_start_child(pchild, s);
+    jwt_keysets_start_child(pchild, s);
+}
+
 /* ---- directives and hooks ---- */
 
 #define RR_GLOBAL_DIRECTIVE(name, field, help) AP_INIT_TAKE1(name, set_global, (void *)&fields[field], RSRC_CONF, help)
@@ -211,7 +217,7 @@ static void register_hooks(apr_pool_t *p)
     ap_hook_check_config(check_config, NULL, NULL, APR_HOOK_MIDDLE);
     /* mod_watchdog starts only what was registered before its own post_config. */
     ap_hook_post_config(post_config, NULL, before_watchdog, APR_HOOK_MIDDLE);
-    ap_hook_child_init(jwt_keysets_start_child, NULL, before_watchdog, APR_HOOK_MIDDLE); /* whose thread it starts */
+    ap_hook_child_init(start_child, NULL, before_watchdog, APR_HOOK_MIDDLE); /* whose thread it starts */
     ap_register_provider(p, RR_AUTHN_GROUP, JWT_METHOD, RR_AUTHN_VERSION, &provider);
     jwt_require_register(p);
 }

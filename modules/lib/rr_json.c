@@ -219,6 +219,81 @@ apr_array_header_t *rr_json_words(apr_pool_t *p, const rr_json_t *value)
     return words;
 }
 
+/* ---- into one block ---- */
+
+/* Recursion ends at RR_MAX_JSON_DEPTH: values come from the parser only. */
+static void measure(apr_size_t *pnodes, apr_size_t *ptext, const rr_json_t *value)
+{
+    apr_size_t i;
+
+    *ptext += value->name ? value->name_len + 1 : 0;
+    if (value->kind == RR_JSON_STRING || value->kind == RR_JSON_NUMBER) {
+        *ptext += value->size + 1;
+    }
+    for (i = 0; i < rr_json_size(value); i++) {
+        ++*pnodes;
+        measure(pnodes, ptext, &value->u.items[i]);
+    }
+}
+
+apr_size_t rr_json_packed_size(const rr_json_t *value)
+{
+    apr_size_t nodes = 1, text = 0;
+
+    measure(&nodes, &text, value);
+    return nodes * sizeof(rr_json_t) + text;
+}
+
+/* Where the next value and the next text go. */
+typedef struct pack_t {
+    rr_json_t *node;
+    char *text;
+} pack_t;
+
+static const char *pack_text(pack_t *pack, const char *text, apr_size_t len)
+{
+    char *to = pack->text;
+
+    memcpy(to, text, len);
+    to[len] = '\0';
+    pack->text += len + 1;
+    return to;
+}
+
+/* As deep as measure. */
+static void pack_value(pack_t *pack, rr_json_t *to, const rr_json_t *from)
+{
+    rr_json_t *items;
+    apr_size_t i;
+
+    *to = *from;
+    if (from->name) {
+        to->name = pack_text(pack, from->name, from->name_len);
+    }
+    if (from->kind == RR_JSON_STRING || from->kind == RR_JSON_NUMBER) {
+        to->u.text = pack_text(pack, from->u.text, from->size);
+    }
+    if (from->kind == RR_JSON_ARRAY || from->kind == RR_JSON_OBJECT) {
+        to->u.items = items = pack->node;
+        pack->node += from->size;
+        for (i = 0; i < from->size; i++) {
+            pack_value(pack, &items[i], &from->u.items[i]);
+        }
+    }
+}
+
+const rr_json_t *rr_json_pack(void *block, const rr_json_t *value)
+{
+    apr_size_t nodes = 1, text = 0;
+    pack_t pack = { .node = block };
+
+    measure(&nodes, &text, value);
+    pack.text = (char *)(pack.node + nodes);
+    pack.node++;
+    pack_value(&pack, block, value);
+    return block;
+}
+
 /* ---- back to text ---- */
 
 typedef struct text_t {

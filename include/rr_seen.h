@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * rr_seen.h: tokens whose signature was verified before: a bounded memory.
+ *
+ * What is remembered is what the token says and which keys its signature
+ * verified with, never that it was let in: whether those keys still count, and
+ * whether the claims are what a policy demands now, is the caller's to judge
+ * each time.
+ */
+#ifndef RR_SEEN_H
+#define RR_SEEN_H
+
+#include "rr_jose.h"
+
+#define RR_SEEN_DIGEST 32 /* bytes of a SHA-256 */
+
+typedef struct rr_seen_t rr_seen_t; /* the memory of one process */
+
+/* One token. Immutable; all of it lives as long as it is held. */
+typedef struct rr_seen_token_t {
+    const rr_json_t *claims;
+    rr_alg_e alg;
+    apr_time_t expires;                  /* its exp: it is remembered no longer */
+    unsigned char input[RR_SEEN_DIGEST]; /* digest of its signing input */
+    const void *proof;                   /* by which keys: the caller's bytes */
+    apr_size_t proof_len;
+} rr_seen_token_t;
+
+/** Ownership: the memory ends with p, once nothing of it is held. NULL: out of memory. */
+rr_seen_t *rr_seen_make(apr_pool_t *p);
+
+/** SHA-256 of text. False: OpenSSL has none, or no memory. Threads: any. */
+int rr_seen_digest(unsigned char digest[RR_SEEN_DIGEST], const rr_seen_t *seen, const char *text, apr_size_t len);
+
+/**
+ * What is remembered under the digest of a whole compact token; NULL: nothing, or it has expired by now.
+ *
+ * Ownership: held until rr_seen_release.
+ * Threads:   any; one of many locks, held for the look-up alone.
+ */
+const rr_seen_token_t *rr_seen_get(rr_seen_t *seen, const unsigned char digest[RR_SEEN_DIGEST], apr_time_t now);
+
+void rr_seen_release(const rr_seen_token_t *token);
+
+/**
+ * Remembers a copy of token, in the place of what was remembered under that digest. What was not asked for lately
+ * makes room. One that has expired or takes more than RR_MAX_SEEN_TOKEN bytes is not remembered.
+ *
+ * Threads: any.
+ */
+void rr_seen_put(rr_seen_t *seen, const unsigned char digest[RR_SEEN_DIGEST], const rr_seen_token_t *token,
+                 apr_time_t now);
+
+/** What is remembered now: how many, and their bytes. For tests. */
+int rr_seen_count(rr_seen_t *seen, apr_size_t *pbytes);
+
+#endif

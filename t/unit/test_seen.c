@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * test_seen.c: tokens seen before: what is remembered, until when, how much of
+ * it, and what many threads make of it.
+ */
+#include "rr_seen.h"
+#include "rr.h"
+#include "tap.h"
+
+#include <apr_general.h>
+#include <apr_strings.h>
+#include <apr_thread_proc.h>
+
+#include <stdlib.h>
+
+#define NOW APR_TIME_C(1000000000000)
+#define LATER (NOW + apr_time_from_sec(60))
+
+static apr_pool_t *pool;
+
+static const rr_json_t *parse(const char *text)
+{
+    const rr_json_t *value = NULL;
+
+    rr_json_parse(&value, text, strlen(text), pool, NULL);
+    return value;
+}
+
+/* A token of that number: its digest is of its text, as tokens' are. */
+static void digest_of(unsigned char digest[RR_SEEN_DIGEST], const rr_seen_t *seen, int number)
+{
+    char text[32];
+
+    apr_snprintf(text, sizeof(text), "token.%d.signed", number);
+    if (!rr_seen_digest(digest, seen, text, strlen(text))) {
+        abort();
+    }
+}
+
+static void put(rr_seen_t *seen, int number, const rr_json_t *claims, apr_time_t expires, const char *proof)
+{
+    rr_seen_token_t token = { .claims = claims, .alg = RR_ALG_ES256, .expires = expires, .proof = proof,
+                              .proof_len = strlen(proof) + 1 };
+    unsigned char digest[RR_SEEN_DIGEST];
+
+    memset(token.input, number & 0xff, sizeof(token.input));
+    digest_of(digest, seen, number);
+    rr_seen_put(seen, digest, &token, NOW);
+}
+
+/* Asks as a request does: true if it is remembered. */
+static int has(rr_seen_t *seen, int number, apr_time_t now)
+{
+    unsigned char digest[RR_SEEN_DIGEST];
+    const rr_seen_token_t *token;
+
+    digest_of(digest, seen, number);
+    token = rr_seen_get(seen, digest, now);
+    if (token) {
+        rr_seen_release(token);
+    }
+    return token != NULL;
+}
+
+static void remembered(void)
+{
+    static const char claims[] = "{\"sub\":\"alice\",\"n\":[1,-2.5e3,null,true,{\"\":\"\xc3\xa9\"}],\"exp\":1000060,\"o\":{}}";
+    rr_seen_t *seen = rr_seen_make(pool);
+    apr_pool_t *ends;
+    unsigned char digest[RR_SEEN_DIGEST], other[RR_SEEN_DIGEST];
+    const rr_seen_token_t *token;
+    const rr_json_t *value;
+    apr_int64_t number = 0;
+    apr_size_t bytes;
+
+    apr_pool_create(&ends, pool);
+    rr_json_parse(&value, claims, strlen(claims), ends, NULL);
+    ok(!has(seen, 1, NOW), "nothing is known at first");
+    put(seen, 1, value, LATER, "by these");
+    apr_pool_destroy(ends);
+    digest_of(digest, seen, 1);
+    token = rr_seen_get(seen, digest, NOW);
+    if (!ok(token != NULL, "what was put is found")) {
+        return;
+    }
+    is_str(rr_json_print(pool, token->claims), claims, "its claims, whatever became of the text");
+    ok(rr_json_int(rr_json_member(token->claims, "exp"), &number) && number == 1000060, "numbers among them");
+    is_str(rr_json_string(rr_json_at(token->claims, "/n/4/")), "\xc3\xa9", "and what is nested");
+    is_str(token->proof, "by these", "by which keys");
+    is_int(token->alg, RR_ALG_ES256, "with which algorithm");
+    is_int(token->input[31], 1, "the digest of its input");
+
+    memcpy(other, digest, sizeof(other));
+    other[31] ^= 1;
+    ok(!rr_seen_get(seen, other, NOW), "a digest that differs in the last bit is another");
+    memcpy(other, digest, sizeof(other));
+    other[0] ^= 1;
+    ok(!rr_seen_get(seen, other, NOW), "or in the first");
+
+    put(seen, 1, parse("{\"sub\":\"bob\"}"), LATER, "by others");
+    is_str(token->proof, "by these", "what is held stays as it is");
+    rr_seen_release(token);
+    token = rr_seen_get(seen, digest, NOW);
+    is_str(token ? token->proof : NULL, "by others", "and the next one gets the new");
+    rr_seen_release(token);
+    is_int(rr_seen_count(seen, &bytes), 1, "in the place of the old");
+
+    ok(has(seen, 1, LATER - 1), "known until it expires");
+    ok(!has(seen, 1, LATER), "and no longer");
+    is_int(rr_seen_count(seen, &bytes), 0, "its place is free again");
+    is_int((long long)bytes, 0, "and its memory");
+    put(seen, 2, parse("{}"), NOW, "late");
+    ok(!has(seen, 2, NOW - 1), "what has expired is not taken");
+    put(seen, 3, parse("{}"), NOW + 1, "in time");
+    ok(has(seen, 3, NOW), "what has not is");
+}
+
+/* Claims that take about len bytes. */
+static const rr_json_t *claims_of(apr_size_t len)
+{
+    char *text = apr_palloc(pool, len + 16);
+
+    memset(text, 'x', len + 15);
+    memcpy(text, "{\"a\":\"", 6);
+    memcpy(text + len, "\"}", 3);
+    return parse(text);
+}
+
+static void bounded(void)
+{
+    rr_seen_t *seen = rr_seen_make(pool);
+    const rr_json_t *small = parse("{\"sub\":\"alice\"}"), *large = claims_of(RR_MAX_SEEN_TOKEN - 1024);
+    int i, k, hot = 0, most = 0;
+    apr_size_t bytes;
+
+    put(seen, -1, claims_of(RR_MAX_SEEN_TOKEN), LATER, "p");
+    ok(!has(seen, -1, NOW), "a token that takes too much is not remembered");
+    put(seen, -1, large, LATER, "p");
+    ok(has(seen, -1, NOW), "one that takes nearly as much is");
+
+    /* 64 in use, each asked for once while 200 others come by; those are asked for by nobody. */
+    for (i = 0; i < 64; i++) {
+        put(seen, i, small, LATER, "p");
+    }
+    for (i = 1000; i < 1000 + 20 * RR_MAX_SEEN_TOKENS; i++) {
+        put(seen, i, small, LATER, "p");
+        if (i % 200 == 0) {
+            for (k = 0; k < 64; k++) {
+                has(seen, k, NOW);
+            }
+        }
+        most = i % 1000 ? most : rr_seen_count(seen, &bytes) > most ? rr_seen_count(seen, &bytes) : most;
+    }
+    for (k = 0; k < 64; k++) {
+        hot += has(seen, k, NOW);
+    }
+    is_int(hot, 64, "a flood of others pushes out nothing that is in use");
+    ok(most > RR_MAX_SEEN_TOKENS * 9 / 10 && most <= RR_MAX_SEEN_TOKENS, "entries: to the bound and not past it (%d)", most);
+    ok(!has(seen, 1001, NOW), "what came once is gone");
+    ok(has(seen, i - 1, NOW), "what came last is there");
+
+    for (i = 0; i < 4 * RR_MAX_SEEN_TOKENS; i++) {
+        put(seen, 1000000 + i, large, LATER, "p");
+    }
+    rr_seen_count(seen, &bytes);
+    ok(bytes > RR_MAX_SEEN_BYTES / 2 && bytes <= RR_MAX_SEEN_BYTES, "bytes: to the bound and not past it");
+
+    /* What has expired goes first, though it was asked for. */
+    for (i = 0; i < 4 * RR_MAX_SEEN_TOKENS; i++) {
+        rr_seen_token_t token = { .claims = small, .expires = NOW + 1, .proof = "p", .proof_len = 2 };
+        unsigned char digest[RR_SEEN_DIGEST];
+
+        digest_of(digest, seen, 2000000 + i);
+        rr_seen_put(seen, digest, &token, NOW);
+        has(seen, 2000000 + i, NOW);
+    }
+    for (i = 0; i < 256; i++) {
+        rr_seen_token_t token = { .claims = small, .expires = LATER, .proof = "p", .proof_len = 2 };
+        unsigned char digest[RR_SEEN_DIGEST];
+
+        digest_of(digest, seen, 3000000 + i);
+        rr_seen_put(seen, digest, &token, NOW + 2);
+    }
+    for (i = 0, k = 0; i < 256; i++) {
+        k += has(seen, 3000000 + i, NOW + 2);
+    }
+    is_int(k, 256, "what has expired makes room first");
+}
+
+#define THREADS 8
+#define ROUNDS 20000
+#define TOKENS 6000 /* more than there is room for */
+
+static rr_seen_t *shared;
+static int wrong; /* atomic */
+
+/* Each token's claims say which it is, and so does its proof: no thread may see one of another. */
+static void *APR_THREAD_FUNC work(apr_thread_t *thread, void *data)
+{
+    unsigned int dice = (unsigned int)(size_t)data * 7919 + 1;
+    char text[64], name[16];
+    apr_pool_t *p;
+    int i;
+
+    apr_pool_create(&p, apr_thread_pool_get(thread));
+    for (i = 0; i < ROUNDS; i++) {
+        unsigned char digest[RR_SEEN_DIGEST];
+        const rr_seen_token_t *token;
+        int number;
+
+        dice = dice * 1664525 + 1013904223;
+        number = (int)(dice >> 8) % (i % 2 ? 16 : TOKENS);
+        apr_snprintf(name, sizeof(name), "%d", number);
+        digest_of(digest, shared, number);
+        token = rr_seen_get(shared, digest, NOW);
+        if (token) {
+            if (strcmp(rr_json_string(rr_json_member(token->claims, "sub")), name) || strcmp(token->proof, name)) {
+                __atomic_add_fetch(&wrong, 1, __ATOMIC_RELAXED);
+            }
+            rr_seen_release(token);
+        }
+        else {
+            rr_seen_token_t made = { .expires = number % 5 ? LATER : NOW + 1, .proof = name, .proof_len = strlen(name) + 1 };
+
+            apr_snprintf(text, sizeof(text), "{\"sub\":\"%s\"}", name);
+            rr_json_parse(&made.claims, text, strlen(text), p, NULL);
+            rr_seen_put(shared, digest, &made, NOW);
+        }
+        if (i % 100 == 0) {
+            apr_pool_clear(p);
+            has(shared, number, NOW + 2); /* some have expired by then */
+        }
+    }
+    return NULL;
+}
+
+static void threads(void)
+{
+    apr_thread_t *all[THREADS];
+    apr_status_t rv;
+    apr_size_t bytes;
+    apr_pool_t *p;
+    int i;
+
+    apr_pool_create(&p, NULL);
+    shared = rr_seen_make(p);
+    for (i = 0; i < THREADS; i++) {
+        apr_thread_create(&all[i], NULL, work, (void *)(size_t)i, p);
+    }
+    for (i = 0; i < THREADS; i++) {
+        apr_thread_join(&rv, all[i]);
+    }
+    is_int(wrong, 0, "many threads: nobody gets another's token");
+    i = rr_seen_count(shared, &bytes);
+    ok(i > 0 && i <= RR_MAX_SEEN_TOKENS && bytes <= RR_MAX_SEEN_BYTES, "and the bounds hold");
+    apr_pool_destroy(p);
+}
+
+int main(void)
+{
+    apr_initialize();
+    atexit(apr_terminate);
+    apr_pool_create(&pool, NULL);
+    remembered();
+    bounded();
+    threads();
+    return tap_end();
+}
