@@ -3,7 +3,7 @@
 #
 # deps.sh: installs the packages that a set of targets needs, and says which.
 #
-#   support/deps.sh build|test|extra...
+#   support/deps.sh build|test|bench|extra...
 #
 # Where everything is there it says nothing and needs no network. As root or by sudo.
 set -eu
@@ -14,6 +14,7 @@ if command -v apt-get >/dev/null 2>&1; then
     # libjansson-dev: our JSON reader is fuzzed against it. Apache::Test comes with mod_perl; libcryptx-perl signs tokens without our code or OpenSSL.
     test='libapache2-mod-perl2 libcryptx-perl libio-socket-ssl-perl libjansson-dev sqlite3 postgresql clang libclang-rt-dev git valgrind'
     node='nodejs npm'
+    bench='wrk util-linux'
     extra='clang-format lcov'
     missing() {
         for package; do
@@ -34,6 +35,7 @@ elif command -v dnf >/dev/null 2>&1; then
     test='perl-Apache-Test perl-Test-Harness perl-Test-Simple perl-CryptX perl-IO-Socket-SSL jansson-devel sqlite postgresql-server clang compiler-rt
         libasan libubsan git valgrind'
     node='nodejs nodejs-npm'
+    bench='wrk util-linux'
     extra='clang-tools-extra lcov'
     missing() {
         for package; do
@@ -53,8 +55,9 @@ for set; do
     case $set in
     build) wanted="$wanted $build" ;;
     test) wanted="$wanted $test" ;;
+    bench) wanted="$wanted $bench" ;;
     extra) wanted="$wanted $extra" ;;
-    *) echo "usage: deps.sh build|test|extra..." >&2; exit 2 ;;
+    *) echo "usage: deps.sh build|test|bench|extra..." >&2; exit 2 ;;
     esac
 done
 # shellcheck disable=SC2086 # lists of words

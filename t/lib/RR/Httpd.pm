@@ -29,6 +29,7 @@ my @frame_modules = qw(mpm_event unixd log_config authn_core authn_file authz_co
 #   ports     how many (1); children (2), threads (8)
 #   port      the first port, where it must be a certain one
 #   loglevel  default: info, and everything of our own modules
+#   accesslog default: logs/access.log
 #   daemon    survives the caller (the demo)
 #   env       environment of the server: {}
 #   under     what httpd runs below, as one process: [qw(valgrind --tool=..)]
@@ -108,6 +109,7 @@ sub write_conf
     my $ports = $self->{port_list};
     my %vars = (
         %{ $self->{vars} },
+        ACCESSLOG => $self->{accesslog} || "$self->{root}/logs/access.log",
         ROOT => $self->{root},
         LISTEN => join("\n", map { "Listen 127.0.0.1:$_" } @$ports),
         LOADMODULES => $self->load_lines,

@@ -1,0 +1,281 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# RR::Bench: what t/bench is written in: groups of subjects, and how one is measured.
+#
+#   group 'key' => (
+#       title => 'API key',
+#       prepare => sub { return { store => store() } },
+#       subjects => [
+#           { name => 'httpd', title => 'httpd, nothing asked', kind => 'floor', make => sub { ... } },
+#           { name => 'ours', title => 'mod_rr', make => sub { my ($made) = @_; return { server => .., load => {..} } } },
+#       ]);
+#
+# A group is one comparison: its subjects are up at the same time and measured in turn, round after round, and what
+# one adds is taken from its floor of the same round. load is what wrk sends (t/bench/load.lua):
+#
+#   path, headers [name, value, ...], status (200), connections (8), delay
+#   list   values for %s in the headers, or a function of the round that gives them: each sent once; cycle: over and over
+#   first  the value for %s in the one request that is tried before
+#
+# The server has a CPU of its own; the driver, the load and backends share another. CPU per request is what the
+# server's processes and threads ran, in nanoseconds as the scheduler counts them, divided by what wrk got answered.
+
+package RR::Bench;
+
+use strict;
+use warnings;
+
+use Exporter qw(import);
+use File::Basename qw(dirname);
+use File::Path qw(make_path);
+use POSIX ();
+use RR::Client;
+use RR::Test ();
+use RR::Util qw(root build slurp spew run json_data);
+
+our @EXPORT = qw(group trial groups stock gateway peer_file absent list_file signed_tokens on_server_cpu measure probe load load_in_background
+    loaded cpu_time memory family median spread cpus pin make_dir);
+
+my @groups;
+
+sub group { my ($name, %group) = @_; push(@groups, { name => $name, %group }); return }
+
+# A group of one that measures for itself: run => sub { my ($options) = @_; return { figure => [values] } }.
+sub trial { my ($name, %trial) = @_; push(@groups, { name => $name, %trial }); return }
+
+sub groups { return @groups }
+
+# ---- CPUs ----
+
+sub cpus { my $count = () = slurp('/proc/cpuinfo') =~ /^processor\s*:/mg; return $count }
+
+# Ties this process, and what it starts from now on, to CPUs ("1", "0,1"); one CPU alone is shared.
+sub pin
+{
+    my ($list) = @_;
+    return if cpus() < 2;
+    my $got = run('taskset', '-cp', $list, $$);
+    die "taskset: $got->{err}" if $got->{exit};
+}
+
+# Runs start with the server's CPU: what it starts stays there.
+sub on_server_cpu
+{
+    my ($start, $list) = @_;
+    pin(defined $list ? $list : '0');
+    my $started = eval { $start->() };
+    my $why = $@;
+    pin('1');
+    die $why unless defined $started;
+    return $started;
+}
+
+# A process and all below it.
+sub family
+{
+    my ($pid) = @_;
+    my %children;
+    for my $file (glob('/proc/[0-9]*/stat')) {
+        my $text = eval { slurp($file) } or next;
+        push(@{ $children{$2} }, $1) if $text =~ /^(\d+) \(.*\) [^ZX] (\d+) /s;
+    }
+    my @family = ($pid);
+    for (my $i = 0; $i < @family; $i++) {
+        push(@family, @{ $children{ $family[$i] } || [] });
+    }
+    return @family;
+}
+
+# Microseconds that the threads of processes ran.
+sub cpu_time
+{
+    my $spent = 0;
+    for my $pid (@_) {
+        $spent += (split(' ', eval { slurp($_) } || '0'))[0] / 1000 for glob("/proc/$pid/task/*/schedstat");
+    }
+    return $spent;
+}
+
+# KB of memory of processes; what they share is counted once.
+sub memory
+{
+    my $kb = 0;
+    for my $pid (@_) {
+        $kb += $1 if (eval { slurp("/proc/$pid/smaps_rollup") } || '') =~ /^Pss:\s+(\d+)/m;
+    }
+    return $kb;
+}
+
+# ---- servers ----
+
+# An httpd without any of our modules: the floor, and the frame of the peers that are modules of httpd.
+sub stock
+{
+    my (%opt) = @_;
+    return started(modules => [], %opt);
+}
+
+# An httpd with our modules; options as RR::Httpd.
+sub gateway
+{
+    my (%opt) = @_;
+    return started(modules => [qw(core keyauth)], %opt);
+}
+
+sub started
+{
+    my (%opt) = @_;
+    my $nothing = build() . '/t/module/mod_rr_nothing.so';
+    die "$nothing is not built\n" unless -f $nothing;
+    $opt{conf} = "LoadModule rr_nothing_module \"$nothing\"\nMaxKeepAliveRequests 0\nKeepAliveTimeout 60\n" . ($opt{conf} || '');
+    return RR::Test::httpd(loglevel => 'warn', children => 1, threads => 32, accesslog => '/dev/null', %opt);
+}
+
+# A file of a Debian package, installed or unpacked below build/bench/root (support/deps.sh bench); the group skips without it.
+sub peer_file
+{
+    my ($path, $package) = @_;
+    for my $dir ('', build() . '/bench/root') {
+        return "$dir/$path" if -e "$dir/$path";
+    }
+    absent("package $package is not here");
+}
+
+# A subject that this machine cannot have.
+sub absent { my ($why) = @_; die bless({ why => $why }, 'RR::Bench::Absent') }
+
+# A file of values, a line each.
+my $files = 0;
+sub list_file
+{
+    my (@values) = @_;
+    return spew(RR::Test::place_for('lists') . '/list' . ++$files, join('', map { "$_\n" } @values));
+}
+
+# Tokens for claims made by claims->(N), N from 1 to count: as RR::Token's, by build/t/bench/sign, which is fast.
+sub signed_tokens
+{
+    my ($key, $count, $claims, %header) = @_;
+    require RR::Token;
+    my $pem = RR::Test::place_for('keys') . '/' . $key->kid . '.pem';
+    spew($pem, $key->pem('private'), 0600) unless -f $pem;
+    my $inputs = '';
+    for my $n (1 .. $count) {
+        my %head = map { $_ => ref $header{$_} ? $header{$_}->($n) : $header{$_} } keys %header;
+        $inputs .= (RR::Token::compact({ alg => $key->alg, kid => $key->kid, typ => 'JWT', %head }, $claims->($n), '') =~ s/\.$//r) . "\n";
+    }
+    my $got = run({ stdin => $inputs }, build() . '/t/bench/sign', $key->alg, $pem);
+    die "sign: $got->{err}" if $got->{exit};
+    return split(/\n/, $got->{out});
+}
+
+# The directory of a file that is to be written.
+sub make_dir { my ($path) = @_; make_path(dirname($path)); return $path }
+
+# ---- load ----
+
+sub wrk
+{
+    my ($server, $load, $seconds, $round) = @_;
+    my @pairs = @{ $load->{headers} || [] };
+    my @args = ("path=$load->{path}");
+    while (my ($name, $value) = splice(@pairs, 0, 2)) {
+        push(@args, "header=$name: $value");
+    }
+    if (my $list = $load->{list}) {
+        push(@args, 'list=' . (ref $list ? $list->($round) : $list));
+    }
+    my $status = $load->{status} || 200;
+    push(@args, "status=$status") if $status >= 400;
+    push(@args, "delay=$load->{delay}") if $load->{delay};
+    push(@args, 'cycle=1') if $load->{cycle};
+    return ('wrk', '-t1', '-c' . ($load->{connections} || 8), "-d${seconds}s", '-s', root() . '/t/bench/load.lua', $server->url, '--', @args);
+}
+
+# What load.lua printed; dies where an answer was not as expected, but with lenient => 1.
+sub judged
+{
+    my ($text, $load, %opt) = @_;
+    my $got = json_data($text =~ /^RESULT (\{.*\})$/m ? $1 : '') or die "wrk: $text\n";
+    my $status = $load->{status} || 200;
+    $got->{wrong} = $status < 400 ? $got->{refused} : $got->{unexpected};
+    return $got if $opt{lenient};
+    die "wrk: nothing was answered\n" unless $got->{requests};
+    die "$got->{wrong} of $got->{requests} answers were not $status\n" if $got->{wrong};
+    die "$got->{broken} requests were not answered\n" if $got->{broken};
+    return $got;
+}
+
+sub load
+{
+    my ($server, $load, $seconds, $round, %opt) = @_;
+    my $got = run(wrk($server, $load, $seconds, $round));
+    return judged($got->{out} . $got->{err}, $load, %opt);
+}
+
+# Load that goes on beside another; loaded() waits for its end and gives what came of it.
+sub load_in_background
+{
+    my ($server, $load, $seconds, $round, %opt) = @_;
+    my @command = wrk($server, $load, $seconds, $round);
+    my $pid = open(my $out, '-|', @command) or die "wrk: $!\n";
+    return { pid => $pid, out => $out, load => $load, opt => \%opt };
+}
+
+sub loaded
+{
+    my ($going) = @_;
+    my $out = $going->{out};
+    local $/;
+    my $text = <$out>;
+    close($out);
+    return judged($text, $going->{load}, %{ $going->{opt} });
+}
+
+# One request as the load would send it; dies unless its status is the expected.
+sub probe
+{
+    my ($server, $load) = @_;
+    my @headers = map { my $v = $_; $v =~ s/%s/$load->{first}/ if defined $load->{first}; $v } @{ $load->{headers} || [] };
+    my ($port) = $server->url =~ /:(\d+)$/;
+    my $client = RR::Client->new(port => $port, timeout => 20);
+    my $response = $client->exchange(path => $load->{path}, headers => \@headers);
+    $client->close;
+    my $status = $load->{status} || 200;
+    die "status " . $response->status . ", expected $status: " . substr($response->text, 0, 600) . "\n" if $response->status != $status;
+    return $response;
+}
+
+# One measurement of a subject: { cpu: us a request, p50, p99: us, requests }.
+sub measure
+{
+    my ($subject, $seconds, $round) = @_;
+    my $server = $subject->{server};
+    my @before = family($server->pid);
+    my $spent = -cpu_time(@before);
+    my $got = load($server, $subject->{load}, $seconds, $round);
+    my @after = family($server->pid);
+    $spent += cpu_time(@after);
+    die "a process of the server came or went meanwhile\n" if "@before" ne "@after";
+    return { %$got, cpu => $spent / $got->{requests} };
+}
+
+# ---- figures ----
+
+sub median
+{
+    my @sorted = sort { $a <=> $b } grep { defined } @_;
+    return undef unless @sorted;
+    return @sorted % 2 ? $sorted[$#sorted / 2] : ($sorted[@sorted / 2 - 1] + $sorted[@sorted / 2]) / 2;
+}
+
+# { value: the median, low, high, of: all }.
+sub spread
+{
+    my @values = grep { defined } @_;
+    return undef unless @values;
+    my @sorted = sort { $a <=> $b } @values;
+    return { value => median(@values), low => $sorted[0], high => $sorted[-1], of => \@values };
+}
+
+1;

@@ -1,0 +1,213 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# RR::Bench::Report: what came of the runs: a table, JSON, and docs/performance.md with its chart.
+#
+# A figure is the median of a run's rounds; of several runs, the median of theirs, and the spread is from the lowest
+# to the highest run. Of one run, the spread is from the lowest to the highest round.
+
+package RR::Bench::Report;
+
+use strict;
+use warnings;
+
+use POSIX ();
+use RR::Bench qw(median);
+use RR::Bench::Chart;
+use RR::Bench::Peer ();
+use RR::Util qw(root slurp spew run json_text httpd_program);
+
+sub new
+{
+    my ($class, %opt) = @_;
+    my $self = bless { %opt }, $class;
+    my %result = (machine => machine(), date => POSIX::strftime('%Y-%m-%d', gmtime), runs => scalar @{ $opt{runs} },
+                  rounds => $opt{options}{rounds}, cases => {}, figures => {}, skipped => {}, failed => {});
+
+    for my $run (@{ $opt{runs} }) {
+        %{ $result{$_} } = (%{ $result{$_} }, %{ $run->{$_} }) for qw(skipped failed);
+        for my $name (keys %{ $run->{cases} }) {
+            my $case = $run->{cases}{$name};
+            my $kept = $result{cases}{$name} ||= { title => $case->{title}, kind => $case->{kind} };
+            push(@{ $kept->{$_} }, $case->{$_}) for grep { defined $case->{$_} } qw(cpu p50 p99 added memory);
+        }
+        push(@{ $result{figures}{$_} }, $run->{figures}{$_}) for keys %{ $run->{figures} };
+    }
+    for my $case (values %{ $result{cases} }) {
+        $case->{memory} = median(@{ $case->{memory} });
+        $case->{$_} = joined($case->{$_}) for grep { $case->{$_} } qw(cpu p50 p99 added);
+    }
+    $_ = joined($_) for values %{ $result{figures} };
+    $self->{result} = \%result;
+    $result{budgets} = [map { $self->judged($_) } @{ do(root() . '/t/bench/budgets.pl') || die("budgets.pl: $@$!\n") }];
+    return $self;
+}
+
+sub joined
+{
+    my ($of) = @_;
+    return { map { $_ => $of->[0]{$_} } qw(value low high) } if @$of == 1;
+    my @values = sort { $a <=> $b } map { $_->{value} } @$of;
+    return { value => median(@values), low => $values[0], high => $values[-1] };
+}
+
+# The figure that a name stands for: "key/ours" is what it adds, "parts/rs256" what it measured.
+sub figure
+{
+    my ($self, $name) = @_;
+    my ($case, $what) = split(/:/, $name);
+    my $found = $self->{result}{cases}{$case};
+    return $found ? $found->{ $what || 'added' } : $self->{result}{figures}{$case};
+}
+
+# A budget's row: { title, unit, goal, value, low, high, met }; met undef where it was not measured.
+sub judged
+{
+    my ($self, $budget) = @_;
+    my %row = map { $_ => $budget->{$_} } qw(title unit note);
+    my $figure = $self->figure($budget->{figure});
+    my $goal = eval { ref $budget->{goal} ? $budget->{goal}->(sub { ($self->figure($_[0]) || die "not measured\n")->{value} }) : $budget->{goal} };
+
+    return \%row unless $figure && defined $goal;
+    my $met = $budget->{least} ? $figure->{value} >= $goal : $figure->{value} <= $goal;
+    return { %row, %$figure, goal => $goal, least => $budget->{least} ? 1 : 0, met => $met ? 1 : 0 };
+}
+
+# ---- the machine ----
+
+sub first_line { my $got = run(@_); return (split(/\n/, $got->{out} . $got->{err}))[0] || '' }
+
+sub machine
+{
+    my ($model) = slurp('/proc/cpuinfo') =~ /^model name\s*:\s*(.+)$/m;
+    my ($memory) = slurp('/proc/meminfo') =~ /^MemTotal:\s+(\d+)/m;
+    my ($system) = (eval { slurp('/etc/os-release') } || '') =~ /^PRETTY_NAME="?([^"\n]+)/m;
+    my ($httpd) = first_line(httpd_program(), '-v') =~ m{Apache/(\S+)};
+    my ($ours) = slurp(root() . '/include/rr.h') =~ /RR_VERSION "([^"]+)"/;
+    my $commit = first_line('git', '-c', 'safe.directory=*', '-C', root(), 'describe', '--always', '--dirty', '--match=');
+    return {
+        cpu => ($model || 'unknown') . ', ' . RR::Bench::cpus() . ' CPUs', memory => int($memory / 1024) . ' MB',
+        system => ($system || 'unknown') . ', Linux ' . (POSIX::uname())[2], httpd => $httpd, mod_rr => "$ours ($commit)",
+        openssl => first_line('openssl', 'version') =~ s/^OpenSSL (\S+).*/$1/r,
+        sqlite => first_line('sqlite3', '--version') =~ s/ .*//r, wrk => first_line('wrk', '-v') =~ s/^wrk (?:debian\/)?(\S+).*/$1/r,
+        peers => RR::Bench::Peer::versions(),
+    };
+}
+
+# ---- text ----
+
+sub number { my ($n) = @_; return abs($n) >= 100 ? sprintf('%.0f', $n) : abs($n) >= 10 ? sprintf('%.1f', $n) : sprintf('%.2f', $n) }
+sub range { my ($f) = @_; return number($f->{low}) . ' .. ' . number($f->{high}) }
+
+# Rows of cells as lines of columns; the first is left-aligned, and all where there are two.
+sub columns
+{
+    my (@rows) = @_;
+    my $right = @{ $rows[0] } > 2;
+    my @width;
+    for my $row (@rows) {
+        for my $i (0 .. $#$row) {
+            $width[$i] = length $row->[$i] if !$width[$i] || $width[$i] < length $row->[$i];
+        }
+    }
+    return join('', map { my $row = $_; (join("  ", map { sprintf($_ && $right ? "%$width[$_]s" : "%-$width[$_]s", $row->[$_]) } 0 .. $#$row) =~ s/ +$//r) . "\n" } @rows);
+}
+
+# The groups in their order: [title, [[name, case], ...]].
+sub sections
+{
+    my ($self) = @_;
+    my $cases = $self->{result}{cases};
+    return map {
+        my $group = $_;
+        my @names = grep { $cases->{$_} } map { "$group->{name}/$_->{name}" } @{ $group->{chosen} || [] };
+        @names ? [$group->{title}, [map { [$_, $cases->{$_}] } @names]] : ();
+    } @{ $self->{groups} };
+}
+
+my @case_head = ('', 'added us', 'spread', 'CPU us', 'p50 us', 'p99 us', 'memory KB');
+
+sub case_cells
+{
+    my ($case) = @_;
+    return (($case->{added} ? (number($case->{added}{value}), range($case->{added})) : ('floor', '')),
+            (map { number($case->{$_}{value}) } qw(cpu p50 p99)), sprintf('%d', $case->{memory} || 0));
+}
+
+my @budget_head = ('budget', 'goal', 'figure', 'spread', '');
+
+sub budget_cells
+{
+    my ($row) = @_;
+    return ($row->{title}, '', 'not measured', '', '') unless exists $row->{met};
+    return ($row->{title}, ($row->{least} ? '>= ' : '<= ') . number($row->{goal}) . " $row->{unit}", number($row->{value}), range($row), $row->{met} ? 'met' : 'not met');
+}
+
+sub figure_rows
+{
+    my ($self) = @_;
+    my $figures = $self->{result}{figures};
+    return map { [$_, number($figures->{$_}{value}), range($figures->{$_})] } sort keys %$figures;
+}
+
+sub table
+{
+    my ($self) = @_;
+    my $result = $self->{result};
+    my $text = "\n" . columns(map { ["$_->[0]", $_->[1]] } $self->machine_rows) . "\n";
+
+    for my $section ($self->sections) {
+        $text .= "$section->[0]\n" . columns(\@case_head, map { ["  $_->[0]", case_cells($_->[1])] } @{ $section->[1] }) . "\n";
+    }
+    $text .= columns(['figure', 'value', 'spread'], $self->figure_rows) . "\n" if %{ $result->{figures} };
+    my @measured = grep { exists $_->{met} } @{ $result->{budgets} };
+    $text .= columns(\@budget_head, map { [budget_cells($_)] } @measured) . "\n" if @measured;
+    $text .= "skipped $_: $result->{skipped}{$_}\n" for sort keys %{ $result->{skipped} };
+    $text .= "failed $_: $result->{failed}{$_}\n" for sort keys %{ $result->{failed} };
+    return $text;
+}
+
+sub machine_rows
+{
+    my ($self) = @_;
+    my $machine = $self->{result}{machine};
+    return ((map { [$_, $machine->{$_}] } qw(cpu memory system httpd mod_rr openssl sqlite wrk)),
+            (map { [$_, $machine->{peers}{$_}] } sort keys %{ $machine->{peers} }),
+            ['date', "$self->{result}{date}, $self->{result}{runs} run(s) of $self->{result}{rounds} rounds"]);
+}
+
+sub save { my ($self, $path) = @_; RR::Bench::make_dir($path); return spew($path, json_text($self->{result}) . "\n") }
+
+# ---- docs/performance.md ----
+
+sub markdown
+{
+    my (@rows) = @_;
+    my $head = shift @rows;
+    my $line = sub { '| ' . join(' | ', map { s/\|/\\|/gr } @_) . " |\n" };
+    return $line->(@$head) . '|---|' . '---:|' x $#$head . "\n" . join('', map { $line->(@$_) } @rows);
+}
+
+# Puts what was measured between the page's marks.
+sub publish
+{
+    my ($self, $dir) = @_;
+    my $result = $self->{result};
+    my $text = markdown(['machine', ''], $self->machine_rows) . "\n### Budgets\n\n"
+        . markdown(\@budget_head, map { my @cells = budget_cells($_); $cells[-1] = "**$cells[-1]**" if $cells[-1] eq 'not met'; \@cells } @{ $result->{budgets} });
+
+    $text .= "\n### Every case\n\nMicroseconds of CPU a request added to the floor of the same round, and what stands beside it.\n";
+    for my $section ($self->sections) {
+        $text .= "\n#### $section->[0]\n\n" . markdown([@case_head], map { [$_->[1]{title}, case_cells($_->[1])] } @{ $section->[1] });
+    }
+    $text .= "\n#### Other figures\n\n" . markdown(['figure', 'value', 'spread'], $self->figure_rows);
+    for my $kind (qw(skipped failed)) {
+        $text .= "\n" . join('', map { "- $kind: `$_`: " . (split(/\n/, $result->{$kind}{$_}))[0] . "\n" } sort keys %{ $result->{$kind} }) if %{ $result->{$kind} };
+    }
+    my $page = slurp("$dir/performance.md");
+    $page =~ s/(<!-- measured -->\n).*(<!-- end -->)/$1$text$2/s or die "$dir/performance.md has no place for the figures\n";
+    spew("$dir/performance.md", $page);
+    $self->save("$dir/performance.json");
+    spew("$dir/performance.svg", RR::Bench::Chart::svg($self));
+}
+
+1;
