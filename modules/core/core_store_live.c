@@ -221,7 +221,7 @@ int core_live_holds(core_live_t *live, apr_uint64_t generation, apr_interval_tim
     if (core_live_is_fresh(live, &view, max_age, apr_time_now())) {
         return 1;
     }
-    return live->probe && core_live_run(&reading, live, ask_revision, &revision, 1, p, NULL) == APR_SUCCESS
+    return core_live_run(&reading, live, ask_revision, &revision, 1, p, NULL) == APR_SUCCESS
            && core_known_note(live->known, &revision, &reading, CORE_REVOKED_UNKNOWN) == generation;
 }
 

@@ -47,7 +47,7 @@ int core_live_is_fresh(core_live_t *live, const core_view_t *view, apr_interval_
 
 /**
  * Whether what was found at that generation still holds. Where only the probe's answer changed (a last-used time was
- * written), one question makes it good for all requests that follow.
+ * written), one question makes it good for all requests that follow; where there is no probe, each request asks.
  */
 int core_live_holds(core_live_t *live, apr_uint64_t generation, apr_interval_time_t max_age, apr_pool_t *p);
 

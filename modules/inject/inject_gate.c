@@ -171,8 +171,8 @@ static int end_sending(int *status, request_rec *r)
     if (own->refused) {
         *status = inject_core->refuse(r, HTTP_BAD_GATEWAY, NOT_SENT);
     }
-    else if (*status == HTTP_GATEWAY_TIME_OUT) {
-        inject_core->refuse(r, *status, "The target did not answer in time.");
+    else if (*status == HTTP_GATEWAY_TIME_OUT || apr_table_get(r->notes, "proxy_timedout")) {
+        *status = inject_core->refuse(r, HTTP_GATEWAY_TIME_OUT, "The target did not answer in time.");
     }
     else if (*status == HTTP_SERVICE_UNAVAILABLE || *status == HTTP_BAD_GATEWAY || *status == HTTP_INTERNAL_SERVER_ERROR) {
         *status = inject_core->refuse(r, HTTP_BAD_GATEWAY, "The target could not be reached, or did not answer properly.");
