@@ -62,6 +62,7 @@ const char *rr_glue_location(const cmd_parms *cmd)
 const char *rr_glue_mount(request_rec *r, const rr_route_t *route)
 {
     apr_size_t len = strlen(route->mount), segment;
+    char *mount;
 
     while (len && route->mount[len - 1] == '/') {
         len--;
@@ -70,6 +71,9 @@ const char *rr_glue_mount(request_rec *r, const rr_route_t *route)
         return route->mount;
     }
     segment = 1 + strcspn(r->uri + len + 1, "/");
-    return apr_pstrcat(r->pool, apr_pstrmemdup(r->pool, route->mount, len),
-                       apr_pstrmemdup(r->pool, r->uri + len, segment), NULL);
+    mount = apr_palloc(r->pool, len + segment + 1);
+    memcpy(mount, route->mount, len);
+    memcpy(mount + len, r->uri + len, segment);
+    mount[len + segment] = '\0';
+    return mount;
 }

@@ -387,9 +387,12 @@ static int judge_gate(rr_verdict_t *verdict, const rr_scope_t *scopes, int count
 {
     gate_t gate = { test, watch };
     found_t none = { NULL, deciding_default(scopes, count, kinds) };
-    int i;
+    int bodies = 0, i;
 
-    for (gate.bodies = 0; gate.bodies <= 1; gate.bodies++) {
+    for (i = 0; i < count; i++) {
+        bodies |= (kinds & 1u << scopes[i].kind) && scopes[i].rules && scopes[i].rules->has_body;
+    }
+    for (gate.bodies = 0; gate.bodies <= bodies; gate.bodies++) {
         gate.denied = gate.deny.rule || gate.doubt.rule;
         gate.allowed = gate.allow.rule != NULL;
         for (i = 0; i < count; i++) {

@@ -250,30 +250,34 @@ static int check_authz(request_rec *r)
     return status == OK ? DECLINED : status;
 }
 
+/* mod_cache would answer the next client before rules are asked. */
+static void keep_private(request_rec *r)
+{
+    apr_table_setn(r->subprocess_env, "no-cache", "1");
+}
+
 /* The net: whatever way httpd took here, rules have had their say about this uri in this configuration. */
 static int fix_up(request_rec *r)
 {
     const rules_dir_t *conf = ap_get_module_config(r->per_dir_config, &rr_rules_module);
-    const rules_request_t *own;
+    const rules_request_t *own = rules_request_peek(r);
     rr_scope_t scopes[RR_MAX_RULE_SCOPES];
-    const int count = gather_scopes(scopes, r, conf);
-    int status;
+    int count, status;
 
-    if (!count) {
+    if (own && own->made_for == r->per_dir_config && !strcmp(own->uri, r->uri)) {
+        keep_private(r);
+        return own->status == OK ? DECLINED : own->status;
+    }
+    if (!(count = gather_scopes(scopes, r, conf))) {
         return DECLINED;
     }
-    /* mod_cache would answer the next client before rules are asked. */
-    apr_table_setn(r->subprocess_env, "no-cache", "1");
+    keep_private(r);
     if (rr_glue_is_error_document(r)) {
         if (!rr_glue_is_forwarded(r)) {
             return DECLINED;
         }
         RR_LOG_R(APLOG_INFO, 0, r, 10406, "an ErrorDocument is not forwarded by a route with rules: %s", r->uri);
         return core->refuse(r, r->prev->status, NULL);
-    }
-    own = rules_request_peek(r);
-    if (own && own->made_for == r->per_dir_config && !strcmp(own->uri, r->uri)) {
-        return own->status == OK ? DECLINED : own->status;
     }
     status = decide(r, conf, scopes, count, 1);
     return status == OK ? DECLINED : status;
