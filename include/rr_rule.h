@@ -147,8 +147,14 @@ void rr_rule_judge(rr_verdict_t *verdict, const rr_scope_t *scopes, int count, r
 
 /* ---- lint ---- */
 
-/** Calls warn for whatever is legal in a set and probably not meant; rule is the one warned of. */
-void rr_ruleset_lint(const rr_ruleset_t *set, void (*warn)(void *baton, const rr_rule_t *rule, const char *text),
-                     void *baton, apr_pool_t *p);
+typedef enum {
+    RR_LINT_WARNING, /* probably not meant */
+    RR_LINT_NOTE     /* often meant, or not to be told */
+} rr_lint_e;
+
+typedef void (*rr_lint_say_t)(void *baton, rr_lint_e level, const rr_rule_t *rule, const char *text);
+
+/** Calls say for whatever is legal in a set and probably not meant; rule is the one it is about. Seconds at most. */
+void rr_ruleset_lint(const rr_ruleset_t *set, rr_lint_say_t say, void *baton, apr_pool_t *p);
 
 #endif

@@ -94,30 +94,34 @@ int rule_effect(rrctl_t *ctl, rr_effect_e *effect, const char *word)
 
 typedef struct {
     rrctl_t *ctl;
+    int verbose;
     int count;
 } lint_t;
 
-static void print_warning(void *baton, const rr_rule_t *rule, const char *text)
+static void print_lint(void *baton, rr_lint_e level, const rr_rule_t *rule, const char *text)
 {
     lint_t *lint = baton;
 
-    fprintf(lint->ctl->out, "%s: %s\n", rr_rule_id(rule), text);
-    lint->count++;
+    if (level == RR_LINT_WARNING || lint->verbose) {
+        fprintf(lint->ctl->out, "%s: %s%s\n", rr_rule_id(rule), level == RR_LINT_NOTE ? "note: " : "", text);
+    }
+    lint->count += level == RR_LINT_WARNING;
 }
 
 int cmd_rule_lint(rrctl_t *ctl, int argc, const char *const *argv)
 {
-    lint_t lint = { ctl, 0 };
+    lint_t lint = { ctl, 0, 0 };
+    const jwt_option_t options[] = { { "verbose", .flag = &lint.verbose }, { NULL } };
     const rr_ruleset_t *set;
+    const char *path;
 
-    if (argc != 2) {
-        return rrctl_usage(ctl, argc < 2 ? "the file is missing" : "one argument too many: %s",
-                           argc < 2 ? "" : argv[2]);
+    if (jwt_options(ctl, argc, argv, options, &path) != RRCTL_OK) {
+        return RRCTL_USAGE;
     }
-    if (!(set = rule_load(ctl, argv[1]))) {
+    if (!(set = rule_load(ctl, path))) {
         return RRCTL_FAILED;
     }
-    rr_ruleset_lint(set, print_warning, &lint, ctl->p);
+    rr_ruleset_lint(set, print_lint, &lint, ctl->p);
     if (lint.count == 0) {
         fprintf(ctl->out, "%d rules, nothing to warn of\n", rr_ruleset_count(set));
     }
