@@ -95,6 +95,15 @@ typedef int (*rr_proved_t)(const void *who, const rr_party_t *credential);
 /** Whether what the caller proved opens the proxy: one of its credentials, or each (proxyCredentialMode all). */
 int rr_proxy_admits(const rr_proxy_t *proxy, rr_proved_t proved, const void *who);
 
+/** Whether proxy says itself that anybody may come: by a live credential of the kind none; not one that wants all of its. */
+int rr_proxy_is_open(const rr_proxy_t *proxy);
+
+/**
+ * Whether a credential of proxy's has a say (rules, filters) over who: one that is proved, and for those who prove
+ * none of them the live ones of the kind none.
+ */
+int rr_proxy_hears(const rr_proxy_t *proxy, const rr_party_t *party, rr_proved_t proved, const void *who);
+
 /** Adds a scope; the new count. Where there is no room the last one becomes a denial: no rule goes unheard. */
 int rr_scopes_add(rr_scope_t scopes[RR_MAX_RULE_SCOPES], int count, rr_scope_kind_e kind, const char *name,
                   const rr_ruleset_t *rules, rr_effect_e effect);

@@ -61,7 +61,7 @@ static const rrctl_command_t commands[] = {
       "TOKEN|- --jwks FILE|URL | --secret FILE [--issuer ISS] [--audience AUD]... [--leeway 60s] [--algorithms \"RS256 ...\"] "
       "[--max-lifetime TIME] [--sub-claim PATH]",
       "verifies a token, or says in one sentence why it is refused" },
-    { "rule", "lint", cmd_rule_lint, "FILE|-", "warns of rules that are legal and probably not meant" },
+    { "rule", "lint", cmd_rule_lint, "FILE|- [--verbose]", "warns of rules that are legal and probably not meant" },
     { "rule", "test", cmd_rule_test, "FILE|- [--rules FILE]",
       "judges a table of requests and compares with the verdicts expected; fails if one differs" },
     { "explain", NULL, cmd_explain,

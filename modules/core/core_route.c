@@ -134,22 +134,6 @@ static int is_same_section(const core_route_t *route, const core_dir_t *dir)
     return route->to.mount == dir->mount && route->to.gateway == dir->gateway && route->name == dir->proxy;
 }
 
-/* Whether proxy says itself that anybody may come; one that wants all of its credentials does not. */
-static int is_open(const rr_proxy_t *proxy)
-{
-    int i;
-
-    for (i = 0; !proxy->all && i < proxy->credentials->nelts; i++) {
-        const rr_party_t *party = APR_ARRAY_IDX(proxy->credentials, i, const rr_party_t *);
-
-        if (party && party->kind == RR_CREDENTIAL_NONE && party->active && !party->closed
-            && (!party->expires || party->expires > apr_time_now())) {
-            return 1;
-        }
-    }
-    return 0;
-}
-
 static core_route_t *find_route(request_rec *r, const core_dir_t *dir)
 {
     core_route_t *route = apr_pcalloc(r->pool, sizeof(*route));
@@ -171,7 +155,7 @@ static core_route_t *find_route(request_rec *r, const core_dir_t *dir)
     if (route->to.proxy && dir->gateway && !serves_client(dir, route->to.proxy->client)) {
         route->to.proxy = NULL;
     }
-    route->to.open = route->to.proxy && route->to.proxy->active && core_allows_none(r) && is_open(route->to.proxy);
+    route->to.open = route->to.proxy && route->to.proxy->active && core_allows_none(r) && rr_proxy_is_open(route->to.proxy);
     return route;
 }
 

@@ -208,7 +208,7 @@ static void gather_stages(request_rec *r, apr_array_header_t *stages, const filt
         for (i = 0; i < proxy->credentials->nelts; i++) {
             const rr_party_t *party = APR_ARRAY_IDX(proxy->credentials, i, const rr_party_t *);
 
-            if (rr_principal_proves(core->principal_get(r), party)) {
+            if (rr_proxy_hears(proxy, party, rr_principal_proves, core->principal_get(r))) {
                 add_stage(&gathering, "proxy credential", party->attached.filters);
             }
         }

@@ -5,14 +5,54 @@
  */
 #include "rr_snapshot.h"
 
+#include <apr_time.h>
+
 #include <string.h>
+
+static int is_for_anybody(const rr_party_t *party)
+{
+    return party && party->kind == RR_CREDENTIAL_NONE && party->active && !party->closed &&
+           (!party->expires || party->expires > apr_time_now());
+}
+
+static const rr_party_t *credential_at(const rr_proxy_t *proxy, int i)
+{
+    return APR_ARRAY_IDX(proxy->credentials, i, const rr_party_t *);
+}
+
+int rr_proxy_is_open(const rr_proxy_t *proxy)
+{
+    int i;
+
+    for (i = 0; !proxy->all && i < proxy->credentials->nelts; i++) {
+        if (is_for_anybody(credential_at(proxy, i))) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+int rr_proxy_hears(const rr_proxy_t *proxy, const rr_party_t *party, rr_proved_t proved, const void *who)
+{
+    int i;
+
+    if (!is_for_anybody(party)) {
+        return proved(who, party);
+    }
+    for (i = 0; i < proxy->credentials->nelts; i++) {
+        if (proved(who, credential_at(proxy, i))) {
+            return 0;
+        }
+    }
+    return 1;
+}
 
 int rr_proxy_admits(const rr_proxy_t *proxy, rr_proved_t proved, const void *who)
 {
     int count = 0, i;
 
     for (i = 0; i < proxy->credentials->nelts; i++) {
-        count += proved(who, APR_ARRAY_IDX(proxy->credentials, i, const rr_party_t *));
+        count += proved(who, credential_at(proxy, i));
     }
     return proxy->all ? count && count == proxy->credentials->nelts : count > 0;
 }
@@ -52,8 +92,8 @@ int rr_scopes_add_proxy(rr_scope_t scopes[RR_MAX_RULE_SCOPES], int count, const 
                               effect_of(party->default_effect));
     }
     for (i = 0; i < proxy->credentials->nelts; i++) {
-        party = APR_ARRAY_IDX(proxy->credentials, i, const rr_party_t *);
-        if (proved(who, party)) {
+        party = credential_at(proxy, i);
+        if (rr_proxy_hears(proxy, party, proved, who)) {
             count = rr_scopes_add(scopes, count, RR_SCOPE_PROXY_CREDENTIAL, "proxy credential", party->attached.rules,
                                   effect_of(party->default_effect));
         }
