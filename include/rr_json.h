@@ -62,6 +62,9 @@ const char *rr_json_string(const rr_json_t *value);
 /** True and *pnumber set for a number that int64 holds, fractions cut off (NumericDate); else false. */
 int rr_json_int(const rr_json_t *value, apr_int64_t *pnumber);
 
+/** The same, but only of a number written as a whole one: false for 1.5, 1.0 and 1e2. */
+int rr_json_whole(const rr_json_t *value, apr_int64_t *pnumber);
+
 /** True for the JSON value true. */
 int rr_json_is_true(const rr_json_t *value);
 

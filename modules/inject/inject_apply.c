@@ -205,6 +205,9 @@ static void give_credential(request_rec *r, const inject_parts_t *parts)
 {
     int i;
 
+    for (i = 0; parts && i < parts->headers->nelts; i++) { /* all of them first: two of ours may be aliases */
+        take_matching(r->headers_in, is_alias_of, (void *)APR_ARRAY_IDX(parts->headers, i, inject_header_t).name);
+    }
     for (i = 0; parts && i < parts->headers->nelts; i++) {
         const inject_header_t *header = &APR_ARRAY_IDX(parts->headers, i, inject_header_t);
 

@@ -49,6 +49,39 @@ static int stop_sending(const char *why)
 
 /* ---- mod_proxy's hooks ---- */
 
+/* Whether pair, NAME or NAME=VALUE of len bytes, has the name of ours once its percent-codes are read. */
+static int is_same_parameter(apr_pool_t *p, const char *pair, apr_size_t len, const char *ours)
+{
+    const char *equals = memchr(pair, '=', len);
+    char *name = apr_pstrmemdup(p, pair, equals ? (apr_size_t)(equals - pair) : len);
+    apr_size_t ours_len = strcspn(ours, "=");
+
+    return ap_unescape_url_keep2f(name, 1) == OK && strlen(name) == ours_len && !strncmp(name, ours, ours_len);
+}
+
+/* url with the credential's parameter, and without what the caller gave under its name: a target may take either. */
+static char *add_parameter(apr_pool_t *p, const char *url, const char *ours)
+{
+    apr_size_t path = strcspn(url, "?");
+    const char *from = url[path] ? url + path + 1 : "";
+    char *all = apr_palloc(p, strlen(url) + strlen(ours) + 3), *to = all + path;
+
+    memcpy(all, url, path);
+    *to++ = '?';
+    while (*from) {
+        apr_size_t pair = strcspn(from, "&"), end = pair + (from[pair] == '&');
+
+        if (!is_same_parameter(p, from, pair, ours)) {
+            memcpy(to, from, pair);
+            to += pair;
+            *to++ = '&';
+        }
+        from += end;
+    }
+    memcpy(to, ours, strlen(ours) + 1);
+    return all;
+}
+
 static int choose_worker(proxy_worker **worker, proxy_balancer **balancer, request_rec *r, proxy_server_conf *conf,
                          char **url)
 {
@@ -59,7 +92,7 @@ static int choose_worker(proxy_worker **worker, proxy_balancer **balancer, reque
         return DECLINED; /* the gate refuses what is owed */
     }
     if (own->parts && own->parts->query) {
-        *url = apr_pstrcat(r->pool, *url, strchr(*url, '?') ? "&" : "?", own->parts->query, NULL);
+        *url = add_parameter(r->pool, *url, own->parts->query);
     }
     if (!own->worker) {
         return DECLINED;

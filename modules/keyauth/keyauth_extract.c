@@ -21,7 +21,7 @@ static void add_source(apr_array_header_t *sources, rr_source_kind_e kind, const
 }
 
 /* What one credential of a proxy says about its place: header and prefix, or query; a bearer's prefix. */
-static void add_party(apr_array_header_t *sources, const rr_party_t *party)
+static void add_party(apr_pool_t *p, apr_array_header_t *sources, const rr_party_t *party)
 {
     const char *header = rr_json_string(rr_json_member(party->params, "header"));
     const char *prefix = rr_json_string(rr_json_member(party->params, "prefix"));
@@ -31,7 +31,9 @@ static void add_party(apr_array_header_t *sources, const rr_party_t *party)
         add_source(sources, RR_SOURCE_QUERY, query, NULL);
     }
     if (header || prefix) {
-        add_source(sources, RR_SOURCE_HEADER, header ? header : "Authorization", prefix && *prefix ? prefix : NULL);
+        /* A scheme is a word: "Token " is Token, and no prefix at all is none. */
+        prefix = prefix && *prefix ? apr_pstrmemdup(p, prefix, strcspn(prefix, " ")) : NULL;
+        add_source(sources, RR_SOURCE_HEADER, header ? header : "Authorization", prefix);
     }
 }
 
@@ -46,7 +48,7 @@ const apr_array_header_t *keyauth_route_sources(apr_pool_t *p, const apr_array_h
 
         if (party && party->params && (party->kind == RR_CREDENTIAL_KEY || party->kind == RR_CREDENTIAL_BEARER)) {
             all = all ? all : apr_array_copy(p, configured);
-            add_party(all, party);
+            add_party(p, all, party);
         }
     }
     return all ? all : configured;

@@ -234,8 +234,9 @@ static apr_status_t read_text(const char **ptext, api_call_t *call, const api_fi
         }
         break;
     default:
-        if (!*text || strlen(text) > (apr_size_t)field->most) {
-            return api_refuse(call, 422, pointer, "1 to %d bytes are wanted here", (int)field->most);
+        if ((!*text && !(field->flags & API_EMPTY)) || strlen(text) > (apr_size_t)field->most) {
+            return api_refuse(call, 422, pointer, "%d to %d bytes are wanted here", !(field->flags & API_EMPTY),
+                              (int)field->most);
         }
         if (field->kind == API_TEXT && has_control(text)) {
             return api_refuse(call, 422, pointer, "control characters have no place here");
@@ -282,8 +283,8 @@ static apr_status_t read_value(void *member, api_call_t *call, const api_field_t
         *(int *)member = rr_json_is_true(value);
         return kind == RR_JSON_BOOL ? APR_SUCCESS : api_refuse(call, 422, pointer, "true or false is wanted here");
     case API_INT:
-        if (!rr_json_int(value, &number) || number < field->least || number > field->most) {
-            return api_refuse(call, 422, pointer, "a number from %" APR_INT64_T_FMT " to %" APR_INT64_T_FMT
+        if (!rr_json_whole(value, &number) || number < field->least || number > field->most) {
+            return api_refuse(call, 422, pointer, "a whole number from %" APR_INT64_T_FMT " to %" APR_INT64_T_FMT
                               " is wanted here", field->least, field->most);
         }
         *(apr_int64_t *)member = number;

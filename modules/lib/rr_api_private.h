@@ -56,7 +56,8 @@ enum {
     API_REQUIRED = 1,
     API_SECRET = 2,    /* never shown: RR_API_MASK in answers */
     API_READ_ONLY = 4, /* in answers; accepted in a body, so that an answer can be sent back, and not looked at */
-    API_OR_GONE = 8    /* null in answers where what was named was deleted; in a body from rrctl alone, whose export says it */
+    API_OR_GONE = 8,   /* null in answers where what was named was deleted; in a body from rrctl alone, whose export says it */
+    API_EMPTY = 16     /* TEXT and BYTES may have no bytes */
 };
 
 typedef struct api_field_t {

@@ -31,18 +31,19 @@ typedef struct {
 } form_t;
 
 #define S(name, member, most) API_FIELD(API_TEXT, name, API_SECRET, form_t, member, most)
+#define E(name, flags, member, most) API_FIELD(API_TEXT, name, API_EMPTY | (flags), form_t, member, most)
 #define T(name, member, most) API_FIELD(API_TEXT, name, 0, form_t, member, most)
 
 static const char *const client_auths[] = { "client_secret_basic", "client_secret_post", "basic=client_secret_basic",
                                             "post=client_secret_post", NULL };
 
 static const api_field_t key_fields[] = { S("key", key, RR_MAX_SECRET), T("header", header, RR_MAX_NAME),
-                                          T("prefix", prefix, RR_MAX_NAME), T("query", query, RR_MAX_NAME), {
+                                          E("prefix", 0, prefix, RR_MAX_NAME), T("query", query, RR_MAX_NAME), {
                                           NULL } };
-static const api_field_t bearer_fields[] = { S("token", token, RR_MAX_SECRET), T("prefix", prefix, RR_MAX_NAME),
+static const api_field_t bearer_fields[] = { S("token", token, RR_MAX_SECRET), E("prefix", 0, prefix, RR_MAX_NAME),
                                              { NULL } };
-static const api_field_t basic_fields[] = { T("username", username, RR_MAX_KEY), S("password", password, RR_MAX_KEY),
-                                            { NULL } };
+static const api_field_t basic_fields[] = { E("username", 0, username, RR_MAX_KEY),
+                                            E("password", API_SECRET, password, RR_MAX_KEY), { NULL } };
 static const api_field_t jwt_fields[] = {
     S("token", token, RR_MAX_TOKEN),
     API_FIELD(API_BYTES, "privateKey", API_SECRET, form_t, private_key, RR_MAX_SECRET),
@@ -92,7 +93,7 @@ static apr_status_t check_place(api_call_t *call, const form_t *form)
     if (form->header && !api_is_header(form->header)) {
         return api_refuse(call, 422, AT "/header", "this is no name of a header that may be set");
     }
-    if (form->prefix && (form->query || !api_is_header_value(form->prefix))) {
+    if (form->prefix && (form->query || *form->prefix == ' ')) {
         return api_refuse(call, 422, AT "/prefix", "a prefix is text before a key in a header");
     }
     if (form->query && strspn(form->query, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._~-") !=
@@ -113,7 +114,8 @@ static apr_status_t check_key(api_call_t *call, const form_t *form, int target)
     return check_place(call, form);
 }
 
-static apr_status_t check_basic(api_call_t *call, const form_t *form)
+/* Vendors take a key as the user or as the password, the other empty; a caller has both. */
+static apr_status_t check_basic(api_call_t *call, const form_t *form, int target)
 {
     if (!form->username) {
         return missing(call, AT "/username");
@@ -121,7 +123,14 @@ static apr_status_t check_basic(api_call_t *call, const form_t *form)
     if (strchr(form->username, ':')) {
         return api_refuse(call, 422, AT "/username", "a user name has no colon (RFC 7617)");
     }
-    return form->password ? APR_SUCCESS : missing(call, AT "/password");
+    if (!form->password) {
+        return missing(call, AT "/password");
+    }
+    if (target ? !*form->username && !*form->password : !*form->username || !*form->password) {
+        return api_refuse(call, 422, *form->username ? AT "/password" : AT "/username", "1 to %d bytes are wanted here",
+                          RR_MAX_KEY);
+    }
+    return APR_SUCCESS;
 }
 
 /* A token as it is, or what mints one. masked: the key itself is not at hand. */
@@ -252,7 +261,7 @@ static apr_status_t check_form(api_call_t *call, rr_credential_kind_e kind, cons
         }
         return form->token ? check_place(call, form) : missing(call, AT "/token");
     case RR_CREDENTIAL_BASIC:
-        return check_basic(call, form);
+        return check_basic(call, form, target);
     case RR_CREDENTIAL_JWT:
         return check_jwt(call, form, target, masked);
     case RR_CREDENTIAL_OAUTH2:

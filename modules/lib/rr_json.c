@@ -7,6 +7,7 @@
  */
 #include "rr_json_private.h"
 
+#include <apr_lib.h>
 #include <apr_strings.h>
 
 #include <string.h>
@@ -154,6 +155,18 @@ int rr_json_int(const rr_json_t *value, apr_int64_t *pnumber)
     }
     *pnumber = negative ? number : -number;
     return 1;
+}
+
+int rr_json_whole(const rr_json_t *value, apr_int64_t *pnumber)
+{
+    apr_size_t i;
+
+    for (i = 0; rr_json_kind(value) == RR_JSON_NUMBER && i < value->size; i++) {
+        if (value->u.text[i] != '-' && !apr_isdigit(value->u.text[i])) {
+            return 0;
+        }
+    }
+    return rr_json_int(value, pnumber);
 }
 
 int rr_json_is_true(const rr_json_t *value)

@@ -26,6 +26,12 @@ my %kinds = (
                  { 'X-Vendor-Key' => 'Token ' . vendor('pre') }],
     'query' => [{ credentialAuthType => 'key', credentialSecret => { key => vendor('q+&'), query => 'vendor_key' } }, {},
                 'q=1&vendor_key=' . vendor('q+&') =~ s/\+/%2B/r =~ s/&/%26/r],
+    'prefix-blank' => [{ credentialAuthType => 'key', credentialSecret => { key => vendor('blank'), prefix => 'Token ' } },
+                                { Authorization => 'Token ' . vendor('blank') }],
+    'no-prefix' => [{ credentialAuthType => 'key', credentialSecret => { key => vendor('bare'), prefix => '' } },
+                    { Authorization => vendor('bare') }],
+    'basic-no-password' => [{ credentialAuthType => 'basic', credentialSecret => { username => vendor('user'), password => '' } },
+                                   { Authorization => 'Basic ' . encode_base64(vendor('user') . ':', '') }],
     'bearer' => [{ credentialAuthType => 'bearer', credentialSecret => { token => vendor('bearer') } },
                  { Authorization => 'Bearer ' . vendor('bearer') }],
     'basic' => [{ credentialAuthType => 'basic', credentialSecret => { username => 'us er', password => vendor('basic') } },
@@ -106,6 +112,18 @@ for my $kind (sort keys %kinds) {
 check('a key in a source that is read second', $httpd->request(path => '/gw/key/x', headers => [@noise[4, 5]]),
       { status => 200 });
 judge('a source that is configured is not sent on', { 'X-Spare-Key' => undef }, absent => [$caller->{key}]);
+
+# ---- what the target takes its credential from is not the caller's ----
+check('a caller with a parameter of that name', $httpd->request(path => '/gw/query/x?vendor_key=mine&q=1&vendor%5fkey=mine&vendor_key',
+                                                                headers => { 'X-API-Key' => $caller->{key} }), { status => 200 });
+judge('the target sees the credential alone', {}, absent => ['mine'], query => $kinds{query}[2]);
+check('and one whose name only begins so', $httpd->request(path => '/gw/query/x?vendor_key2=mine&&vendor=',
+                                                           headers => { 'X-API-Key' => $caller->{key} }), { status => 200 });
+judge('keeps it', {}, query => 'vendor_key2=mine&&vendor=&' . $kinds{query}[2] =~ s/^q=1&//r);
+check('a caller with the header, spelled otherwise', $httpd->request(path => '/gw/header/x', headers => [
+          'X-API-Key' => $caller->{key}, 'X_Vendor_Key' => 'mine', 'x.vendor-key' => 'mine', 'X-Vendor-Keys' => 'kept' ]),
+      { status => 200 });
+judge('has it removed', { 'X-Vendor-Key' => vendor('raw'), 'X-Vendor-Keys' => 'kept' }, absent => ['mine']);
 
 # ---- Connection cannot take it away ----
 check('a client that names our headers in Connection',

@@ -36,7 +36,7 @@ my $target = $admin->make('targets', { targetName => 'vendor', targetBaseURL => 
 my $token = join('.', map { (my $t = encode_base64($_, '')) =~ tr{+/=}{-_}d; $t } '{"alg":"RS256"}', '{"a":1}', 'signature');
 my %id = (
     plain => credential('plain', 'key', { key => secret('plain-key-of-the-test') }),
-    placed => credential('placed', 'key', { key => secret('placed-key-of-the-test'), header => 'X-Partner', prefix => 'Token' }),
+    placed => credential('placed', 'key', { key => secret('placed-key-of-the-test'), header => 'X-Partner', prefix => 'Token ' }),
     query => credential('query', 'key', { key => secret('query-key-of-the-test'), query => 'pk' }),
     bearer => credential('bearer', 'bearer', { token => secret('bearer-token-of-the-test') }),
     basic => credential('basic', 'basic', { username => 'user', password => secret('basic-password-of-the-test') }),
