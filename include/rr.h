@@ -43,6 +43,7 @@
 #define RR_MAX_CLAIM_HEADER 4096     /* an identity or claim header's value */
 #define RR_MAX_API_BODY (256 * 1024) /* a request of the management API */
 #define RR_MAX_PATTERN 4096          /* the text of a regular expression */
+#define RR_MAX_PRIORITY 1000000      /* of a rule, and below zero as far */
 #define RR_MAX_RULES 65536           /* rules of one scope */
 #define RR_MAX_RULE_CHECKS 32        /* methods, or checks of one part, of one rule */
 #define RR_MAX_OVERRIDES 8           /* methods that a request names besides its own */

@@ -76,11 +76,11 @@ static const char *set_algorithms(jwt_issuer_t *issuer, const char *value, apr_p
     char *rest = apr_pstrdup(p, value);
     const char *one;
 
-    while ((one = strsep(&rest, ",")) != NULL) {
+    while ((one = strsep(&rest, ", ")) != NULL) {
         rr_alg_e alg = rr_alg_parse(one, strlen(one));
 
         if (alg == RR_ALG_NONE) {
-            return apr_psprintf(p, "expected some of %s, separated by commas",
+            return apr_psprintf(p, "expected some of %s, separated by commas or blanks",
                                 rr_alg_names(p, RR_ALGS_ASYMMETRIC | RR_ALGS_SYMMETRIC));
         }
         issuer->algs |= alg;

@@ -93,8 +93,8 @@ apr_status_t rr_conf_duration(apr_interval_time_t *ptime, const char *text)
     } units[] = {
         { "", APR_USEC_PER_SEC },      { "ms", 1000 },
         { "s", APR_USEC_PER_SEC },     { "mi", 60 * APR_USEC_PER_SEC },
-        { "min", 60 * APR_USEC_PER_SEC }, { "h", 3600 * APR_USEC_PER_SEC },
-        { "d", 86400 * APR_USEC_PER_SEC },
+        { "min", 60 * APR_USEC_PER_SEC }, { "m", 60 * APR_USEC_PER_SEC },
+        { "h", 3600 * APR_USEC_PER_SEC }, { "d", 86400 * APR_USEC_PER_SEC },
     };
     apr_int64_t number;
     char *end;

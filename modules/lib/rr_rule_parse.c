@@ -378,17 +378,14 @@ static apr_status_t read_methods(parse_t *parse, void *into, const rr_json_t *va
 
 static apr_status_t read_priority(parse_t *parse, void *into, const rr_json_t *value, const char *pointer)
 {
-    const char *text = rr_json_kind(value) == RR_JSON_NUMBER ? rr_json_scalar(parse->ptemp, value) : "";
-    const char *rest = text;
+    apr_int64_t number;
 
     (void)into;
-    while (apr_isdigit(*rest)) {
-        rest++;
+    if (!rr_json_whole(value, &number) || number < -RR_MAX_PRIORITY || number > RR_MAX_PRIORITY) {
+        return rr_err_set(parse->err, RR_EINVAL, pointer, "must be a whole number from %d to %d", -RR_MAX_PRIORITY,
+                          RR_MAX_PRIORITY);
     }
-    if (rest == text || *rest || rest - text > 4 || apr_atoi64(text) > 1000) {
-        return bad(parse, pointer, "must be a whole number from 0 to 1000");
-    }
-    parse->rule->priority = (int)apr_atoi64(text);
+    parse->rule->priority = (int)number;
     parse->rule->has_priority = 1;
     return APR_SUCCESS;
 }

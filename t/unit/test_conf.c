@@ -61,6 +61,7 @@ static const struct {
     { "seconds", F_TIME, "30", 30 * APR_USEC_PER_SEC, NULL },
     { "milliseconds at the least", F_TIME, "1ms", 1000, NULL },
     { "minutes", F_TIME, "5mi", 300 * APR_USEC_PER_SEC, NULL },
+    { "minutes by their letter", F_TIME, "5m", 300 * APR_USEC_PER_SEC, NULL },
     { "hours at the most", F_TIME, "24h", 86400 * APR_USEC_PER_SEC, NULL },
     { "one day", F_TIME, "1d", 86400 * APR_USEC_PER_SEC, NULL },
     { "one second long", F_TIME, "86401", 0, "1ms to 1d, such as 30s" },

@@ -139,8 +139,8 @@ static void test_refused(apr_pool_t *p)
           "/methods/1: must be a method" },
         { "priority as a string", "{\"effect\":\"deny\",\"priority\":\"1\"}", "/priority: must be" },
         { "priority with a fraction", "{\"effect\":\"deny\",\"priority\":1.5}", "/priority: must be" },
-        { "negative priority", "{\"effect\":\"deny\",\"priority\":-1}", "/priority: must be" },
-        { "priority past the end", "{\"effect\":\"deny\",\"priority\":1001}", "/priority: must be" },
+        { "priority before the begin", "{\"effect\":\"deny\",\"priority\":-1000001}", "/priority: must be" },
+        { "priority past the end", "{\"effect\":\"deny\",\"priority\":1000001}", "/priority: must be" },
         { "notes that are no string", "{\"effect\":\"deny\",\"notes\":[]}", "/notes: must be" },
         { "an empty pattern", "{\"effect\":\"allow\",\"path\":{\"pattern\":\"\"}}", "1 to 4096" },
     };
@@ -151,8 +151,10 @@ static void test_refused(apr_pool_t *p)
 
         ok(said[0] != '{' && strstr(said, refused[i].want), "refused: %s: %s", refused[i].name, said);
     }
-    ok(reprint("{\"effect\":\"deny\",\"priority\":1000}", p)[0] == '{', "the highest priority");
-    ok(reprint("{\"effect\":\"deny\",\"priority\":0}", p)[0] == '{', "the lowest priority");
+    is_str(reprint("{\"effect\":\"deny\",\"priority\":1000000}", p), "{\"effect\":\"deny\",\"priority\":1000000}",
+           "the highest priority");
+    is_str(reprint("{\"effect\":\"deny\",\"priority\":-1000000}", p), "{\"effect\":\"deny\",\"priority\":-1000000}",
+           "the lowest priority");
 }
 
 static const char *checks(apr_pool_t *p, int count)
