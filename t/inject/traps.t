@@ -103,6 +103,12 @@ AddType text/html .shtml
 <Location "/own/fcgi">
     ProxyPass "balancer://fcgi/x"
 </Location>
+<Location "/own/handler-ajp">
+    SetHandler "proxy:ajp://@HOSTPORT@"
+</Location>
+<Location "/own/handler-fcgi">
+    SetHandler "proxy:fcgi://@HOSTPORT@"
+</Location>
 <Location "/own/granted">
     Require all granted
     ProxyPass "@BACKEND@/granted"
@@ -165,6 +171,7 @@ my @cases = (
             ["$where: TRACE", { method => 'TRACE', path => "/$where/x", %key }, 405],
             ["$where: the caller", { path => "/$where/x", %key }, 200, '/x'],
             ["$where: the caller's HEAD", { method => 'HEAD', path => "/$where/h", %key }, 200, '/h'],
+            ["$where: the caller's OPTIONS", { method => 'OPTIONS', path => "/$where/o", %key }, 200, '/o'],
             ["$where: the caller over HTTP/2", { path => "/$where/2", %key, http2 => 1 }, 200, '/2']) }
      qw(strict granted optional any)),
     ['permissive: nobody', { path => '/permissive/x' }, 401],
@@ -183,6 +190,8 @@ my @cases = (
     ['a balancer', { path => '/own/good/x', %key }, 200, '/balanced/x'],
     ['a member of ajp', { path => '/own/ajp', %key }, 502],
     ['a member of fcgi', { path => '/own/fcgi', %key }, 502],
+    ['SetHandler of ajp', { path => '/own/handler-ajp', %key }, 502],
+    ['SetHandler of fcgi', { path => '/own/handler-fcgi', %key }, 502],
     ['all granted: nobody', { path => '/own/granted/x' }, 401],
     ['all granted', { path => '/own/granted/x', %key }, 200, '/granted/x'],
     ['optional: nobody', { path => '/own/optional/x' }, 403],
@@ -214,6 +223,9 @@ for my $case (@cases) {
     ref $path ? like($saw, $path, "$name: forwarded") : is($saw, $path, "$name: forwarded");
     is(bearer(), "Bearer $vendor", "$name: with the credential");
 }
+
+my @schemes = $httpd->errorlog =~ /RR10610: nothing was sent: it would go by another scheme/g;
+is(scalar @schemes, 4, 'ajp and fcgi are refused for what they are, not by who answers there');
 
 cases($httpd, ['/server-status', { path => '/server-status' }, { status => 200, absent => [$vendor, $upstream->url] }]);
 expect_log('RR10604', 'RR10605', 'RR10610');
