@@ -1,19 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * rr_cut_dfa.c: regular expressions without back-tracking, merged and made
- * deterministic when the configuration is read.
+ * rr_cut_dfa.c: regular expressions merged and made deterministic when the
+ * configuration is read.
  *
- * An expression becomes a tree, the tree an automaton of byte sets built from
- * its end to its start, all automata together one table by subset construction.
- * What is not understood to the letter is refused here and left to PCRE2, so
- * that both always agree (t/unit/test_cut_dfa.c compares them).
- *
- * Spec: pcre2pattern(3), in UTF mode with DOTALL and DOLLAR_ENDONLY; sets are
- *       ASCII without UCP, as PCRE2's are.
+ * Each tree becomes an automaton of byte sets built from its end to its start,
+ * all automata together one table by subset construction.
  */
 #include "rr_cut_dfa.h"
 
 #include "rr.h"
+#include "rr_cut_regex.h"
 
 #include <apr_strings.h>
 #include <apr_tables.h>
@@ -21,367 +17,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MAX_NEST 32       /* parentheses */
-#define MAX_COPIES 64     /* of a counted repetition */
-#define MAX_NODES 20000   /* of the automata before they are made deterministic */
-
-/* ---- the tree ---- */
-
-typedef enum { T_EMPTY, T_SET, T_CAT, T_ALT, T_REPEAT, T_BEGIN, T_END } tree_e;
-
-typedef struct tree_t {
-    tree_e kind;
-    struct tree_t *left, *right; /* CAT, ALT; REPEAT: left */
-    int min, max;                /* REPEAT; max -1: no end */
-    unsigned char set[32];       /* SET: a bit a byte */
-} tree_t;
-
-typedef struct parse_t {
-    const unsigned char *p;
-    int caseless;
-    int nest;
-    int failed; /* not understood */
-    apr_pool_t *pool;
-} parse_t;
-
-static tree_t *parse_alternation(parse_t *in);
-
-static tree_t *tree(parse_t *in, tree_e kind, tree_t *left, tree_t *right)
-{
-    tree_t *t = apr_pcalloc(in->pool, sizeof(*t));
-
-    t->kind = kind;
-    t->left = left;
-    t->right = right;
-    return t;
-}
-
-static tree_t *unknown(parse_t *in)
-{
-    in->failed = 1;
-    return tree(in, T_EMPTY, NULL, NULL);
-}
-
-static void set_range(unsigned char *set, int from, int to)
-{
-    for (; from <= to; from++) {
-        set[from / 8] |= (unsigned char)(1 << from % 8);
-    }
-}
-
-static int set_has(const unsigned char *set, int byte)
-{
-    return set[byte / 8] >> byte % 8 & 1;
-}
-
-static tree_t *range(parse_t *in, int from, int to)
-{
-    tree_t *t = tree(in, T_SET, NULL, NULL);
-
-    set_range(t->set, from, to);
-    return t;
-}
-
-/* Any one character outside ASCII; paths are known to be UTF-8. */
-static tree_t *beyond_ascii(parse_t *in)
-{
-    tree_t *tail1 = range(in, 0x80, 0xbf);
-    tree_t *tail2 = tree(in, T_CAT, range(in, 0x80, 0xbf), tail1);
-    tree_t *tail3 = tree(in, T_CAT, range(in, 0x80, 0xbf), tail2);
-
-    return tree(in, T_ALT, tree(in, T_CAT, range(in, 0xc2, 0xdf), tail1),
-                tree(in, T_ALT, tree(in, T_CAT, range(in, 0xe0, 0xef), tail2),
-                     tree(in, T_CAT, range(in, 0xf0, 0xf4), tail3)));
-}
-
-/* The ASCII members of \d \w \s; 0 for any other letter. */
-static int set_shorthand(unsigned char *set, int letter)
-{
-    switch (letter) {
-    case 'd':
-        set_range(set, '0', '9');
-        return 1;
-    case 'w':
-        set_range(set, '0', '9');
-        set_range(set, 'a', 'z');
-        set_range(set, 'A', 'Z');
-        set_range(set, '_', '_');
-        return 1;
-    case 's':
-        set_range(set, '\t', '\r');
-        set_range(set, ' ', ' ');
-        return 1;
-    default:
-        return 0;
-    }
-}
-
-/* The character that backslash and letter stand for; -1: something else. */
-static int escaped(int letter)
-{
-    switch (letter) {
-    case 't':
-        return '\t';
-    case 'n':
-        return '\n';
-    case 'r':
-        return '\r';
-    case 'f':
-        return '\f';
-    default:
-        return letter > ' ' && letter < 0x7f && !strchr("0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ",
-                                                        letter)
-                   ? letter
-                   : -1;
-    }
-}
-
-static tree_t *complement(parse_t *in, const unsigned char *set)
-{
-    tree_t *t = tree(in, T_SET, NULL, NULL);
-    int i;
-
-    for (i = 0; i < 16; i++) {
-        t->set[i] = (unsigned char)~set[i];
-    }
-    return tree(in, T_ALT, t, beyond_ascii(in));
-}
-
-static tree_t *bytes(parse_t *in, const char *text)
-{
-    tree_t *t = range(in, (unsigned char)text[0], (unsigned char)text[0]);
-
-    return text[1] ? tree(in, T_CAT, t, bytes(in, text + 1)) : t;
-}
-
-/* Adds the other case of every letter; in UTF mode k and s have a third one, outside ASCII. */
-static tree_t *fold(parse_t *in, tree_t *t)
-{
-    int c, kelvin, long_s;
-
-    if (!in->caseless) {
-        return t;
-    }
-    for (c = 'a'; c <= 'z'; c++) {
-        if (set_has(t->set, c) || set_has(t->set, c - 32)) {
-            set_range(t->set, c, c);
-            set_range(t->set, c - 32, c - 32);
-        }
-    }
-    kelvin = set_has(t->set, 'k');
-    long_s = set_has(t->set, 's');
-    if (kelvin) {
-        t = tree(in, T_ALT, t, bytes(in, "\xe2\x84\xaa"));
-    }
-    return long_s ? tree(in, T_ALT, t, bytes(in, "\xc5\xbf")) : t;
-}
-
-/* One end of a range in brackets; -1: a shorthand, taken into set; -2: not understood. */
-static int class_member(parse_t *in, unsigned char *set)
-{
-    int c = *in->p++;
-
-    if (c == '\\') {
-        c = *in->p++;
-        if (set_shorthand(set, c)) {
-            return in->caseless ? -2 : -1;
-        }
-        c = escaped(c);
-        return c < 0 ? -2 : c;
-    }
-    return c == 0 || c >= 0x80 || (c == '[' && strchr(":.=", *in->p)) ? -2 : c;
-}
-
-static tree_t *parse_class(parse_t *in)
-{
-    tree_t *t = tree(in, T_SET, NULL, NULL);
-    int negated = *in->p == '^', first = 1, from, to;
-
-    in->p += negated;
-    for (; first || *in->p != ']'; first = 0) {
-        from = class_member(in, t->set);
-        if (from == -2) {
-            return unknown(in);
-        }
-        if (from == -1) {
-            if (*in->p == '-' && in->p[1] != ']') {
-                return unknown(in);
-            }
-            continue;
-        }
-        to = from;
-        if (*in->p == '-' && in->p[1] != ']') {
-            in->p++;
-            to = class_member(in, t->set);
-            if (to < from) { /* PCRE2 refuses a range that runs backwards */
-                return unknown(in);
-            }
-        }
-        set_range(t->set, from, to);
-    }
-    in->p++;
-    if (negated) {
-        return in->caseless ? unknown(in) : complement(in, t->set);
-    }
-    return fold(in, t);
-}
-
-static tree_t *parse_escape(parse_t *in)
-{
-    tree_t *t = tree(in, T_SET, NULL, NULL);
-    int letter = *in->p++, c;
-
-    if (set_shorthand(t->set, letter)) {
-        return t;
-    }
-    if (letter == 'D' || letter == 'W' || letter == 'S') {
-        set_shorthand(t->set, letter + 32);
-        return complement(in, t->set);
-    }
-    c = escaped(letter);
-    return c < 0 ? unknown(in) : range(in, c, c);
-}
-
-static tree_t *parse_group(parse_t *in)
-{
-    tree_t *t;
-
-    if (*in->p == '*' || ++in->nest > MAX_NEST) {
-        return unknown(in);
-    }
-    if (*in->p == '?') {
-        if (in->p[1] != ':') {
-            return unknown(in);
-        }
-        in->p += 2;
-    }
-    t = parse_alternation(in);
-    if (*in->p != ')') {
-        return unknown(in);
-    }
-    in->p++;
-    in->nest--;
-    return t;
-}
-
-static tree_t *parse_atom(parse_t *in)
-{
-    unsigned char any[32] = { 0 };
-    int c = *in->p++;
-
-    switch (c) {
-    case '^':
-        return tree(in, T_BEGIN, NULL, NULL);
-    case '$':
-        return tree(in, T_END, NULL, NULL);
-    case '.':
-        return complement(in, any);
-    case '(':
-        return parse_group(in);
-    case '[':
-        return parse_class(in);
-    case '\\':
-        return parse_escape(in);
-    case '*':
-    case '+':
-    case '?':
-    case '{':
-        return unknown(in);
-    default:
-        if (c >= 0x80 && in->caseless) {
-            return unknown(in);
-        }
-        if (c >= 0x80) { /* the whole character, so that a quantifier takes all of it */
-            tree_t *t = range(in, c, c);
-
-            for (; (*in->p & 0xc0) == 0x80; in->p++) {
-                t = tree(in, T_CAT, t, range(in, *in->p, *in->p));
-            }
-            return t;
-        }
-        return fold(in, range(in, c, c));
-    }
-}
-
-static int parse_number(parse_t *in)
-{
-    int n = 0;
-
-    if (*in->p < '0' || *in->p > '9') {
-        return -1;
-    }
-    for (; *in->p >= '0' && *in->p <= '9'; in->p++) {
-        n = n > MAX_COPIES ? n : n * 10 + (*in->p - '0');
-    }
-    return n;
-}
-
-static tree_t *parse_repeat(parse_t *in)
-{
-    tree_t *t = parse_atom(in);
-    int min, max;
-
-    while (!in->failed && *in->p && strchr("*+?{", *in->p)) {
-        if (t->kind == T_BEGIN || t->kind == T_END) {
-            return unknown(in);
-        }
-        min = *in->p == '+';
-        max = *in->p == '?' ? 1 : -1;
-        if (*in->p++ == '{') {
-            min = max = parse_number(in);
-            if (min >= 0 && *in->p == ',') {
-                in->p++;
-                max = *in->p == '}' ? -1 : parse_number(in);
-            }
-            if (min < 0 || min > MAX_COPIES || max < -1 || max > MAX_COPIES || (max >= 0 && max < min) || *in->p != '}') {
-                return unknown(in);
-            }
-            in->p++;
-        }
-        if (*in->p == '+') { /* possessive: gives nothing back */
-            return unknown(in);
-        }
-        in->p += *in->p == '?'; /* lazy: the same paths match */
-        t = tree(in, T_REPEAT, t, NULL);
-        t->min = min;
-        t->max = max;
-    }
-    return t;
-}
-
-static tree_t *parse_sequence(parse_t *in)
-{
-    tree_t *t = NULL, *next;
-
-    while (!in->failed && *in->p && *in->p != '|' && *in->p != ')') {
-        next = parse_repeat(in);
-        t = t ? tree(in, T_CAT, t, next) : next;
-    }
-    return t ? t : tree(in, T_EMPTY, NULL, NULL);
-}
-
-static tree_t *parse_alternation(parse_t *in)
-{
-    tree_t *t = parse_sequence(in);
-
-    while (!in->failed && *in->p == '|') {
-        in->p++;
-        t = tree(in, T_ALT, t, parse_sequence(in));
-    }
-    return t;
-}
-
-static tree_t *parse(const char *text, int caseless, apr_pool_t *pool)
-{
-    parse_t in = { .p = (const unsigned char *)text, .caseless = caseless, .pool = pool };
-    tree_t *t = parse_alternation(&in);
-
-    return in.failed || *in.p ? NULL : t;
-}
+#define MAX_NODES 20000 /* of the automata before they are made deterministic */
 
 /* ---- the automaton ---- */
 
-typedef enum { N_SET, N_SPLIT, N_BEGIN, N_END, N_MATCH } node_e;
+typedef enum { N_SET, N_SPLIT, N_BEGIN, N_END, N_EDGE, N_INSIDE, N_MATCH } node_e;
 
 typedef struct node_t {
     node_e kind;
@@ -394,6 +34,7 @@ typedef struct build_t {
     apr_array_header_t *nodes; /* node_t */
     unsigned pattern;
     int full, work;
+    int edges; /* there are N_EDGE or N_INSIDE */
 } build_t;
 
 #define NODE(b, i) (((node_t *)(b)->nodes->elts)[i])
@@ -415,8 +56,8 @@ static int node(build_t *b, node_e kind, int out, int out1, const unsigned char 
     return b->nodes->nelts - 1;
 }
 
-/* The start of what matches t and goes on at next. Depth is bounded by MAX_NEST and the pattern's length. */
-static int assemble(build_t *b, const tree_t *t, int next)
+/* The start of what matches t and goes on at next. Depth is bounded by the tree's, which is the pattern's length. */
+static int assemble(build_t *b, const rr_regex_t *t, int next)
 {
     int i, loop;
 
@@ -425,20 +66,24 @@ static int assemble(build_t *b, const tree_t *t, int next)
         return 0;
     }
     switch (t->kind) {
-    case T_EMPTY:
+    case RR_REGEX_EMPTY:
         return next;
-    case T_SET:
+    case RR_REGEX_SET:
         return node(b, N_SET, next, -1, t->set);
-    case T_CAT:
+    case RR_REGEX_CAT:
         return assemble(b, t->left, assemble(b, t->right, next));
-    case T_ALT:
+    case RR_REGEX_ALT:
         i = assemble(b, t->left, next);
         return node(b, N_SPLIT, i, assemble(b, t->right, next), NULL);
-    case T_BEGIN:
+    case RR_REGEX_BEGIN:
         return node(b, N_BEGIN, next, -1, NULL);
-    case T_END:
+    case RR_REGEX_END:
         return node(b, N_END, next, -1, NULL);
-    case T_REPEAT:
+    case RR_REGEX_EDGE:
+    case RR_REGEX_INSIDE:
+        b->edges = 1;
+        return node(b, t->kind == RR_REGEX_EDGE ? N_EDGE : N_INSIDE, next, -1, NULL);
+    case RR_REGEX_REPEAT:
     default:
         if (t->max < 0) {
             loop = node(b, N_SPLIT, -1, next, NULL);
@@ -461,7 +106,7 @@ static int assemble(build_t *b, const tree_t *t, int next)
 int rr_dfa_knows(const char *text, int caseless, apr_pool_t *ptemp)
 {
     build_t b = { .nodes = apr_array_make(ptemp, 64, sizeof(node_t)) };
-    const tree_t *t = strlen(text) <= RR_MAX_PATTERN ? parse(text, caseless, ptemp) : NULL;
+    const rr_regex_t *t = strlen(text) <= RR_MAX_PATTERN ? rr_regex_parse(text, caseless, ptemp) : NULL;
 
     if (!t) {
         return 0;
@@ -473,8 +118,9 @@ int rr_dfa_knows(const char *text, int caseless, apr_pool_t *ptemp)
 /* ---- subsets ---- */
 
 typedef struct subset_t {
-    int *nodes; /* ascending; SET, END and MATCH only */
+    int *nodes;    /* ascending; SET, END, EDGE, INSIDE and MATCH only */
     int count;
+    int from_word; /* the byte before is of a word; 0 where that does not matter */
     apr_uint32_t hash;
 } subset_t;
 
@@ -485,13 +131,18 @@ typedef struct make_t {
     int *buckets;                /* hash to state + 1 */
     apr_uint32_t mask;
     unsigned char *seen;         /* by node */
-    int *stack, *work;
+    int *stack, *work, *before;
     subset_t restart; /* what an unanchored search begins at every byte */
     apr_pool_t *ptemp;
 } make_t;
 
-/* Follows what takes no byte. at_begin and at_end: whether ^ and $ hold here. */
-static int closure(make_t *m, int start, int at_begin, int at_end, int count)
+typedef struct place_t {
+    int at_begin, at_end; /* whether ^ and $ hold here */
+    int edge;             /* whether \b does; -1: the byte that follows will tell */
+} place_t;
+
+/* Follows what takes no byte. */
+static int closure(make_t *m, int start, place_t at, int count)
 {
     int depth = 0;
 
@@ -509,7 +160,8 @@ static int closure(make_t *m, int start, int at_begin, int at_end, int count)
             m->stack[depth++] = n->out;
             m->stack[depth++] = n->out1;
         }
-        else if ((n->kind == N_BEGIN && at_begin) || (n->kind == N_END && at_end)) {
+        else if ((n->kind == N_BEGIN && at.at_begin) || (n->kind == N_END && at.at_end) ||
+                 (n->kind == N_EDGE && at.edge == 1) || (n->kind == N_INSIDE && at.edge == 0)) {
             m->stack[depth++] = n->out;
         }
     }
@@ -530,7 +182,7 @@ static int reduce(make_t *m, int count)
         node_e kind = NODE(&m->b, m->work[i]).kind;
 
         m->seen[m->work[i]] = 0;
-        if (kind == N_MATCH || kind == N_SET || kind == N_END) {
+        if (kind != N_SPLIT && kind != N_BEGIN) {
             m->work[kept++] = m->work[i];
         }
     }
@@ -538,25 +190,32 @@ static int reduce(make_t *m, int count)
     return kept;
 }
 
-/* The number of the state made of work[0..count), new or known. */
-static int intern(make_t *m, int count)
+/* The number of the state made of work[0..count) behind byte, new or known. */
+static int intern(make_t *m, int count, int byte)
 {
     apr_uint32_t hash = 2166136261u, at;
+    int i, from_word = 0;
     subset_t *s;
-    int i;
 
+    for (i = 0; i < count && m->b.edges && !from_word; i++) {
+        node_e kind = NODE(&m->b, m->work[i]).kind;
+
+        from_word = (kind == N_EDGE || kind == N_INSIDE) && rr_regex_has(rr_regex_word, byte);
+    }
     for (i = 0; i < count; i++) {
         hash = (hash ^ (apr_uint32_t)m->work[i]) * 16777619u;
     }
     for (at = hash & m->mask; m->buckets[at]; at = (at + 1) & m->mask) {
         s = &((subset_t *)m->subsets->elts)[m->buckets[at] - 1];
-        if (s->hash == hash && s->count == count && !memcmp(s->nodes, m->work, (size_t)count * sizeof(int))) {
+        if (s->hash == hash && s->count == count && s->from_word == from_word &&
+            !memcmp(s->nodes, m->work, (size_t)count * sizeof(int))) {
             return m->buckets[at] - 1;
         }
     }
     s = apr_array_push(m->subsets);
     s->hash = hash;
     s->count = count;
+    s->from_word = from_word;
     s->nodes = apr_pmemdup(m->ptemp, m->work, (size_t)count * sizeof(int));
     if (m->subsets->nelts > 1) { /* the start is never come back to: ^ holds there */
         m->buckets[at] = m->subsets->nelts;
@@ -564,17 +223,45 @@ static int intern(make_t *m, int count)
     return m->subsets->nelts - 1;
 }
 
+/* Bytes inside a character: before them nothing holds. */
+static const unsigned char utf8_tail[32] = { [16] = 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
+
+/* With byte to come it is known whether here is the edge of a word: what before[] then has. */
+static int look_ahead(make_t *m, const subset_t *from, int state, int byte)
+{
+    const int edge = rr_regex_has(utf8_tail, byte) ? -1 : from->from_word != rr_regex_has(rr_regex_word, byte);
+    const place_t at = { state == 0, 0, edge };
+    int i, count = 0;
+
+    if (!m->b.edges) {
+        memcpy(m->before, from->nodes, (size_t)from->count * sizeof(int));
+        return from->count;
+    }
+    for (i = 0; i < from->count; i++) {
+        count = closure(m, from->nodes[i], at, count);
+    }
+    for (i = 0; i < count; i++) {
+        m->seen[m->work[i]] = 0;
+        m->before[i] = m->work[i];
+    }
+    return count;
+}
+
 /* The state after byte in state. */
 static int step(make_t *m, int state, int byte)
 {
+    static const place_t within = { 0, 0, -1 };
     const subset_t from = ((subset_t *)m->subsets->elts)[state];
-    int i, count = 0;
+    int i, count = 0, ahead = look_ahead(m, &from, state, byte);
 
-    for (i = 0; i < from.count; i++) {
-        const node_t *n = &NODE(&m->b, from.nodes[i]);
+    for (i = 0; i < ahead; i++) {
+        const node_t *n = &NODE(&m->b, m->before[i]);
 
-        if (n->kind == N_SET && set_has(n->set, byte)) {
-            count = closure(m, n->out, 0, 0, count);
+        if (n->kind == N_SET && rr_regex_has(n->set, byte)) {
+            count = closure(m, n->out, within, count);
+        }
+        else if (n->kind == N_MATCH && m->b.edges) { /* found here, seen one byte later */
+            count = closure(m, m->before[i], within, count);
         }
     }
     for (i = 0; i < m->restart.count; i++) {
@@ -583,7 +270,7 @@ static int step(make_t *m, int state, int byte)
             m->work[count++] = m->restart.nodes[i];
         }
     }
-    return intern(m, reduce(m, count));
+    return intern(m, reduce(m, count), byte);
 }
 
 /* Bytes that no set tells apart share a column. */
@@ -593,22 +280,22 @@ static unsigned classify(rr_dfa_t *dfa, const build_t *b)
     unsigned width = 1, c;
     int i, byte;
 
-    for (i = 0; i < b->nodes->nelts && width < 256; i++) {
-        const node_t *n = &NODE(b, i);
+    for (i = b->edges ? -2 : 0; i < b->nodes->nelts && width < 256; i++) {
+        const unsigned char *set = i < -1 ? utf8_tail : i < 0 ? rr_regex_word : NODE(b, i).set;
 
-        if (n->kind != N_SET) {
+        if (!set) {
             continue;
         }
         memset(split, 0, sizeof(split)); /* by old class: has members outside, inside the set */
         for (byte = 0; byte < 256; byte++) {
-            split[dfa->class_of[byte]][set_has(n->set, byte)] = 1;
+            split[dfa->class_of[byte]][rr_regex_has(set, byte)] = 1;
         }
         for (c = 0, byte = (int)width; c < (unsigned)byte; c++) {
             split[c][0] = split[c][0] && split[c][1] ? (unsigned char)width++ : 0;
         }
         for (byte = 0; byte < 256; byte++) {
             c = dfa->class_of[byte];
-            if (split[c][0] && set_has(n->set, byte)) {
+            if (split[c][0] && rr_regex_has(set, byte)) {
                 dfa->class_of[byte] = split[c][0];
             }
         }
@@ -622,11 +309,12 @@ static apr_uint32_t matched(make_t *m, int state, int at_end, const rr_dfa_patte
 {
     const subset_t from = ((subset_t *)m->subsets->elts)[state];
     apr_uint64_t *set = apr_pcalloc(m->ptemp, words * sizeof(*set));
+    const place_t here = { state == 0, at_end, at_end ? from.from_word : -1 };
     int i, count = 0, any = 0;
     apr_size_t at;
 
     for (i = 0; i < from.count; i++) {
-        count = closure(m, from.nodes[i], state == 0, at_end, count);
+        count = closure(m, from.nodes[i], here, count);
     }
     for (i = 0; i < count; i++) {
         const node_t *n = &NODE(&m->b, m->work[i]);
@@ -658,7 +346,7 @@ static void assemble_all(make_t *m, const rr_dfa_pattern_t *patterns, apr_size_t
     m->b.nodes = apr_array_make(m->ptemp, 256, sizeof(node_t));
     m->starts = apr_array_make(m->ptemp, (int)count, sizeof(int));
     for (i = 0; i < count; i++) {
-        const tree_t *t = parse(patterns[i].text, patterns[i].caseless, m->ptemp);
+        const rr_regex_t *t = rr_regex_parse(patterns[i].text, patterns[i].caseless, m->ptemp);
 
         m->b.pattern = (unsigned)i;
         APR_ARRAY_PUSH(m->starts, int) = assemble(&m->b, t, node(&m->b, N_MATCH, -1, -1, NULL));
@@ -668,20 +356,22 @@ static void assemble_all(make_t *m, const rr_dfa_pattern_t *patterns, apr_size_t
 /* The start state, and what is begun anew at every later byte. */
 static void start(make_t *m)
 {
+    static const place_t anew = { 0, 0, -1 }, begin = { 1, 0, -1 };
     int nodes = m->b.nodes->nelts, i, count;
 
     m->seen = apr_pcalloc(m->ptemp, (apr_size_t)nodes);
     m->work = apr_palloc(m->ptemp, (apr_size_t)nodes * sizeof(int));
+    m->before = apr_palloc(m->ptemp, (apr_size_t)nodes * sizeof(int));
     m->stack = apr_palloc(m->ptemp, 2 * (apr_size_t)nodes * sizeof(int) + sizeof(int));
     for (i = 0, count = 0; i < m->starts->nelts; i++) {
-        count = closure(m, APR_ARRAY_IDX(m->starts, i, int), 0, 0, count);
+        count = closure(m, APR_ARRAY_IDX(m->starts, i, int), anew, count);
     }
     m->restart.count = reduce(m, count);
     m->restart.nodes = apr_pmemdup(m->ptemp, m->work, (apr_size_t)m->restart.count * sizeof(int));
     for (i = 0, count = 0; i < m->starts->nelts; i++) {
-        count = closure(m, APR_ARRAY_IDX(m->starts, i, int), 1, 0, count);
+        count = closure(m, APR_ARRAY_IDX(m->starts, i, int), begin, count);
     }
-    intern(m, reduce(m, count));
+    intern(m, reduce(m, count), 0);
 }
 
 /* Rows of every state that can be reached; 0: too many. */

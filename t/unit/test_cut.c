@@ -337,6 +337,71 @@ static void test_refused_operations(void)
     }
 }
 
+/* The output of the document cut a second and third time by a cutter that remembers the first. */
+static void check_remembered(const char *name, const rr_cut_op_t *list, apr_size_t count, const char *in,
+                             const char *want)
+{
+    const rr_cut_ops_t *ops;
+    rr_err_t err = RR_ERR_INIT;
+    out_t out = { NULL, 0, 0 };
+    apr_size_t which;
+    rr_cut_t *cut = rr_cut_create(pool, sink, &out);
+    int round;
+
+    if (!ok(rr_cut_compile(&ops, list, count, pool, &err, &which) == APR_SUCCESS, "%s: compiles", name)) {
+        return;
+    }
+    rr_cut_add(cut, ops, NULL);
+    for (round = 1; round <= 3; round++) {
+        out.len = 0;
+        ok(rr_cut_feed(cut, in, strlen(in), &err) == APR_SUCCESS && rr_cut_end(cut, &err) == APR_SUCCESS &&
+               same(out.text, want),
+           "%s, time %d", name, round);
+        rr_cut_reset(cut);
+    }
+    free(out.text);
+}
+
+/* Names of every length that differ in one byte, half of them to be cut; and more rows than are remembered. */
+static void test_remembered(void)
+{
+    enum { LONGEST = 20, CONTAINERS = 700 };
+    rr_cut_op_t ops[CONTAINERS];
+    const char *in = "", *want = "", *comma = "";
+    apr_size_t count = 0;
+    int len, i;
+
+    memset(ops, 0, sizeof(ops));
+    for (len = 1; len <= LONGEST; len++) {
+        for (i = 0; i < len; i++) {
+            char *text = apr_pstrcat(pool, "aaaaaaaaaaaaaaaaaaaa", NULL);
+
+            text[len] = '\0';
+            text[i] = 'b';
+            in = apr_pstrcat(pool, in, *in ? "," : "", "\"", text, "\":1", NULL);
+            if ((i + len) % 2) {
+                ops[count].effect = RR_CUT_DESTROY;
+                ops[count++].path = apr_pstrcat(pool, "$.", text, NULL);
+            }
+            else {
+                want = apr_pstrcat(pool, want, comma, "\"", text, "\":1", NULL);
+                comma = ",";
+            }
+        }
+    }
+    check_remembered("names that differ in a byte", ops, count, apr_pstrcat(pool, "{", in, "}", NULL),
+                     apr_pstrcat(pool, "{", want, "}", NULL));
+    for (i = 0, in = want = ""; i < CONTAINERS; i++) {
+        in = apr_psprintf(pool, "%s%s\"f%d\":{\"x%d\":1,\"x%d\":[{\"z\":2}]}", in, i ? "," : "", i, i, i + 1);
+        want = apr_psprintf(pool, "%s%s\"f%d\":{\"x%d\":[{\"z\":2}]}", want, i ? "," : "", i, i + 1);
+        ops[i].effect = RR_CUT_DESTROY;
+        ops[i].path = NULL;
+        ops[i].pattern = apr_psprintf(pool, "^f%d\\.x%d$", i, i);
+    }
+    check_remembered("more containers than are remembered", ops, CONTAINERS, apr_pstrcat(pool, "{", in, "}", NULL),
+                     apr_pstrcat(pool, "{", want, "}", NULL));
+}
+
 /* Bodies of several documents, and how much of the output may leave before the end is told. */
 static void test_bodies(void)
 {
@@ -428,6 +493,7 @@ int main(void)
     test_limits();
     test_groups();
     test_refused_operations();
+    test_remembered();
     test_bodies();
     test_types();
     apr_pool_destroy(pool);

@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * rr_cut_path.h: operations as one matcher, and a walk down a document with it.
+ * rr_cut_walk.h: a walk down a document with a matcher.
  *
  * The walk holds what is known at each open level; a child costs its own name
  * only, never its whole path and never the number of operations.
  */
-#ifndef RR_CUT_PATH_H
-#define RR_CUT_PATH_H
+#ifndef RR_CUT_WALK_H
+#define RR_CUT_WALK_H
 
-#include "rr_cut.h"
+#include "rr_cut_match.h"
 
-typedef struct rr_cut_matcher_t rr_cut_matcher_t; /* operations of one effect; immutable */
 typedef struct rr_walk_t rr_walk_t;
 
 typedef enum {
@@ -19,10 +18,6 @@ typedef enum {
     RR_WALK_DEAD,      /* not matched, and nothing below can be */
     RR_WALK_MATCH
 } rr_walk_e;
-
-/** Compiles those of ops that have effect; *pmatcher is NULL where none has. Errors as rr_cut_compile's. */
-apr_status_t rr_cut_matcher_compile(const rr_cut_matcher_t **pmatcher, const rr_cut_op_t *ops, apr_size_t count,
-                                rr_cut_effect_e effect, apr_pool_t *p, rr_err_t *err, apr_size_t *pwhich);
 
 /** A walk in which the operations of active groups count (NULL: all); NULL where that leaves none. */
 rr_walk_t *rr_walk_create(const rr_cut_matcher_t *matcher, const unsigned char *active, apr_pool_t *p);
