@@ -336,6 +336,16 @@ static void take_args(request_rec *r)
     }
 }
 
+/* An upgrade to HTTP/2 would read the request anew from what is left of it: a good credential would be answered 401. */
+static void refuse_upgrade(request_rec *r)
+{
+    const core_request_t *root = core_request_peek(core_root(r));
+
+    if (root && (root->taken || root->taken_args) && ap_find_token(r->pool, apr_table_get(r->headers_in, "Upgrade"), "h2c")) {
+        apr_table_unset(r->headers_in, "Upgrade");
+    }
+}
+
 void core_scrub_credentials(request_rec *r)
 {
     const apr_array_header_t *providers = core_all_providers();
@@ -359,4 +369,5 @@ void core_scrub_credentials(request_rec *r)
         }
     }
     take_args(r);
+    refuse_upgrade(r);
 }

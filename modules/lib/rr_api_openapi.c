@@ -77,7 +77,8 @@ static const char *schema_of(const api_field_t *field, apr_pool_t *p)
     case API_EITHER:
         return "{\"type\":[\"string\",\"array\"],\"items\":{\"type\":\"string\"}";
     default:
-        return field->most ? bounded(p, "string", "minLength", !(field->flags & API_EMPTY), "maxLength", field->most) : "{\"type\":\"string\"";
+        return !field->most ? "{\"type\":\"string\""
+                            : bounded(p, "string", "minLength", !(field->flags & API_EMPTY), "maxLength", field->most);
     }
 }
 

@@ -117,6 +117,7 @@ for my $handler (@handlers) {
 
 # ---- what is not ours travels ----
 my @with = (Authorization => "Bearer $key", Cookie => "a=b; session=$key; c=d", 'X-Kept' => 'kept');
+my @h2c = (Upgrade => 'h2c', Connection => 'Upgrade, HTTP2-Settings', 'HTTP2-Settings' => 'AAMAAABkAAQAoAAAAAIAAAAA');
 cases($httpd,
     ['the rest of the query, in order', { path => "/off/pass/x?b=%20+&api_key=$key&a=1&a=2&&c&d=", headers => {} },
      { status => 200, json => { query => qr/^b=%20\+&a=1&a=2&*c&d=$/ } }],
@@ -130,6 +131,10 @@ cases($httpd,
     ['a body', { path => "/off/pass/x?api_key=$key", method => 'PUT', body => "api_key=of-the-body", headers => {} },
      { status => 200, json => { method => 'PUT', body => 'api_key=of-the-body' } }],
     ['HTTP/2', { path => "/off/pass/x?api_key=$key&a=1", http2 => 1, headers => { 'X-API-Key' => $key } }, { status => 200, absent => [$key], json => { query => 'a=1' } }],
+    ['a request that would rather be HTTP/2', { path => '/off/pass/x', headers => { 'X-API-Key' => $key, @h2c } },
+     { status => 200, absent => [$key], json => { 'headers.X-User-Id' => 'robot' } }],
+    ['one with a WebSocket in view too', { path => "/off/pass/x?api_key=$key", headers => { @h2c, Upgrade => 'websocket, h2c' } }, { status => 200 }],
+    ['and an open Location, which may have it', { path => '/open/x', headers => { @h2c } }, { status => 101 }],
     ['an open Location keeps everything', { path => "/open/x?api_key=$key", headers => { 'X-API-Key' => $key } },
      { status => 200, leak => 1, json => { query => "api_key=$key", 'headers.X-API-Key' => $key } }],
     ['Basic of the estate travels as ever', { path => '/basic/x', headers => { Authorization => 'Basic dXNlcjpwYXNzd29yZA==' } },
