@@ -88,6 +88,7 @@ sub tls_cases
             my $good = $cert eq 'good';
             check("$how, $cert, $where", $httpd->request(path => $where, %key),
                   $good ? { status => 200 } : { status => 502, json => { status => 502 } });
+            is(seen($tls)->{sni}, 'localhost', "$how, $where: the handshake asks for the target's name") if $good && $where =~ /gw/;
             is($tls->count - $before, $good ? 1 : 0, "$how, $cert, $where: " . ($good ? 'sent' : 'nothing sent'));
         }
     }

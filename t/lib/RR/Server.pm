@@ -7,7 +7,7 @@
 #   sub answer { my ($self, $request) = @_; return { status => 200, headers => [[..]], body => '..' } }
 #
 # What a test orders while it runs stands in DIR/state.json, read anew for every request; what was
-# asked stands in DIR/requests.log, one JSON object a line, the connection's number with it. So there is no control channel to fail.
+# asked stands in DIR/requests.log, one JSON object a line, the connection's number and the name its handshake asked for with it. So there is no control channel to fail.
 
 package RR::Server;
 
@@ -148,6 +148,7 @@ sub talk
         my $pair = $self->{tls}{ $self->load->{cert} } || $self->{tls}{good};
         IO::Socket::SSL->start_SSL($connection, SSL_server => 1, SSL_cert_file => $pair->{cert},
                                    SSL_key_file => $pair->{key}) or return;
+        $self->{sni} = $connection->get_servername;
     }
     local $self->{in} = '';
     while (my $request = $self->read_request($connection)) {
@@ -243,7 +244,7 @@ sub write_answer
 sub log_request
 {
     my ($self, $request) = @_;
-    append("$self->{dir}/requests.log", json_text({ connection => $$,
+    append("$self->{dir}/requests.log", json_text({ connection => $$, sni => $self->{sni},
            map { $_ => $request->{$_} } qw(method target path query headers) }));
 }
 
