@@ -85,6 +85,7 @@ typedef struct core_request_t {
     const ap_conf_vector_t *fixed_for; /* per_dir_config that fixups were done for */
     const ap_conf_vector_t *ours_under; /* the one last seen to have AuthType RR */
     const ap_conf_vector_t *told_under; /* the one under which RR_* were last set in the environment */
+    apr_uint64_t proven;      /* generation that this request found to be its store's present one; 0: none */
     int judging;              /* inside core's own run of the authz hooks */
     const char *detail;       /* of the refusal, for the problem body; NULL: none */
     const char *lack_scopes;  /* what requirements found lacking, see rr_lack_e; NULL: nothing */

@@ -245,18 +245,20 @@ static apr_status_t find_key(void *baton, rr_store_t *store, apr_pool_t *p, rr_e
 }
 
 /* What digest is, from memory or from the store. *pother: the store has another pepper than digest was made with. */
-static apr_status_t find_digest(core_found_t *found, int *pother, core_live_t *live, const core_store_conf_t *conf,
-                                const core_pepper_t *pepper, const unsigned char *digest, apr_pool_t *p, rr_err_t *err)
+static apr_status_t find_digest(core_found_t *found, int *pother, request_rec *r, core_live_t *live,
+                                const core_store_conf_t *conf, const core_pepper_t *pepper,
+                                const unsigned char *digest, rr_err_t *err)
 {
     find_work_t work = { .digest = digest };
     core_reading_t reading;
     apr_status_t rv;
 
     *pother = 0;
-    if (core_cache_get(found, core_live_keys(live), digest, p) && core_live_holds(live, found->generation, max_age(conf), p)) {
+    if (core_cache_get(found, core_live_keys(live), digest, r->pool) &&
+        core_live_holds(&core_request(r)->proven, live, found->generation, max_age(conf), r->pool)) {
         return APR_SUCCESS;
     }
-    rv = core_live_run(&reading, live, find_key, &work, 1, p, err);
+    rv = core_live_run(&reading, live, find_key, &work, 1, r->pool, err);
     if (rv != APR_SUCCESS && !APR_STATUS_IS_NOTFOUND(rv)) {
         return rv;
     }
@@ -265,7 +267,7 @@ static apr_status_t find_digest(core_found_t *found, int *pother, core_live_t *l
     found->credential = work.credential;
     found->noted = NULL;
     found->generation = core_known_note(core_live_known(live), &work.revision, &reading, CORE_REVOKED_UNKNOWN);
-    core_cache_put(core_live_keys(live), digest, found, p);
+    core_cache_put(core_live_keys(live), digest, found, r->pool);
     return APR_SUCCESS;
 }
 
@@ -297,7 +299,7 @@ apr_status_t core_store_credential_find(const rr_credential_t **pfound, request_
         if (rv != APR_SUCCESS) {
             return rr_err_set(err, rv == RR_EINVAL ? APR_NOTFOUND : rv, "key", "the secret cannot be digested");
         }
-        rv = find_digest(&found, &other, live, conf, pepper, digest, r->pool, &why);
+        rv = find_digest(&found, &other, r, live, conf, pepper, digest, &why);
         if (rv == RR_EINVAL) { /* a row that somebody else wrote, and not the store at large */
             RR_LOG_R(APLOG_ERR, 0, r, 10710, "a key is refused: %s", rr_err_text(&why));
         }
@@ -343,7 +345,7 @@ static apr_status_t ask_token(void *baton, rr_store_t *store, apr_pool_t *p, rr_
 }
 
 /* Whether the store holds any revocation, and the generation of that answer. */
-static apr_status_t any_revoked(core_view_t *view, core_live_t *live, const core_store_conf_t *conf, apr_pool_t *p,
+static apr_status_t any_revoked(core_view_t *view, request_rec *r, core_live_t *live, const core_store_conf_t *conf,
                                 rr_err_t *err)
 {
     token_work_t work = { 0 };
@@ -351,10 +353,11 @@ static apr_status_t any_revoked(core_view_t *view, core_live_t *live, const core
     apr_status_t rv;
 
     if (core_known_view(view, core_live_known(live)) && view->revoked != CORE_REVOKED_UNKNOWN &&
-        core_live_is_fresh(live, view, max_age(conf), apr_time_now())) {
+        (view->generation == core_request(r)->proven ||
+         core_live_is_fresh(live, view, max_age(conf), apr_time_now()))) {
         return APR_SUCCESS;
     }
-    rv = core_live_run(&reading, live, ask_any, &work, 1, p, err);
+    rv = core_live_run(&reading, live, ask_any, &work, 1, r->pool, err);
     if (rv == APR_SUCCESS) {
         view->revoked = work.any ? CORE_REVOKED_SOME : CORE_REVOKED_NONE;
         view->generation = core_known_note(core_live_known(live), &work.revision, &reading, view->revoked);
@@ -377,7 +380,7 @@ apr_status_t core_store_token_revoked(request_rec *r, const char *issuer, const 
         return APR_SUCCESS;
     }
     live = live_of(&conf, r, err);
-    if (!live || any_revoked(&view, live, conf, r->pool, err) != APR_SUCCESS) {
+    if (!live || any_revoked(&view, r, live, conf, err) != APR_SUCCESS) {
         return RR_EUNAVAIL;
     }
     if (view.revoked == CORE_REVOKED_NONE) {
@@ -409,6 +412,9 @@ static apr_status_t run(request_rec *r, core_store_work_t work, void *baton, int
 
     if (!live) {
         return RR_EUNAVAIL;
+    }
+    if (!again) {
+        core_request(r)->proven = 0; /* what it changes itself it sees at once */
     }
     apr_pool_create(&p, r->pool);
     rv = core_live_run(&reading, live, work, baton, again, p, err);
@@ -451,5 +457,7 @@ const rr_snapshot_t *core_store_snapshot(request_rec *r, rr_err_t *err)
     const core_store_conf_t *conf;
     core_live_t *live = live_of(&conf, r, err);
 
-    return live ? core_snapshots_pin(core_live_snapshots(live), live, max_age(conf), r->pool, err) : NULL;
+    return live ? core_snapshots_pin(&core_request(r)->proven, core_live_snapshots(live), live, max_age(conf), r->pool,
+                                     err)
+                : NULL;
 }

@@ -209,7 +209,7 @@ static apr_status_t ask_revision(void *baton, rr_store_t *store, apr_pool_t *p, 
     return rr_store_revision(baton, store, p, err);
 }
 
-int core_live_holds(core_live_t *live, apr_uint64_t generation, apr_interval_time_t max_age, apr_pool_t *p)
+static int still_holds(core_live_t *live, apr_uint64_t generation, apr_interval_time_t max_age, apr_pool_t *p)
 {
     rr_revision_t revision;
     core_reading_t reading;
@@ -223,6 +223,15 @@ int core_live_holds(core_live_t *live, apr_uint64_t generation, apr_interval_tim
     }
     return core_live_run(&reading, live, ask_revision, &revision, 1, p, NULL) == APR_SUCCESS
            && core_known_note(live->known, &revision, &reading, CORE_REVOKED_UNKNOWN) == generation;
+}
+
+int core_live_holds(apr_uint64_t *proven, core_live_t *live, apr_uint64_t generation, apr_interval_time_t max_age,
+                    apr_pool_t *p)
+{
+    if (generation != *proven && still_holds(live, generation, max_age, p)) {
+        *proven = generation;
+    }
+    return generation == *proven;
 }
 
 /* ---- master key and pepper ---- */

@@ -47,9 +47,12 @@ int core_live_is_fresh(core_live_t *live, const core_view_t *view, apr_interval_
 
 /**
  * Whether what was found at that generation still holds. Where only the probe's answer changed (a last-used time was
- * written), one question makes it good for all requests that follow; where there is no probe, each request asks.
+ * written), one question makes it good for all requests that follow; where there is no probe, each request asks once.
+ *
+ * *proven is the request's: the generation that it found to hold, which it need not ask for again; 0: none.
  */
-int core_live_holds(core_live_t *live, apr_uint64_t generation, apr_interval_time_t max_age, apr_pool_t *p);
+int core_live_holds(apr_uint64_t *proven, core_live_t *live, apr_uint64_t generation, apr_interval_time_t max_age,
+                    apr_pool_t *p);
 
 /** The pepper in use, read from the store first if there is none, or if it is not store's (NULL: any). */
 apr_status_t core_live_pepper(const core_pepper_t **ppepper, core_live_t *live, const char *store, apr_pool_t *p,

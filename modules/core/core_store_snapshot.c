@@ -146,8 +146,8 @@ static int claim_or_wait(core_snapshots_t *snapshots)
     return mine;
 }
 
-const rr_snapshot_t *core_snapshots_pin(core_snapshots_t *snapshots, core_live_t *live, apr_interval_time_t max_age,
-                                        apr_pool_t *p, rr_err_t *err)
+const rr_snapshot_t *core_snapshots_pin(apr_uint64_t *proven, core_snapshots_t *snapshots, core_live_t *live,
+                                        apr_interval_time_t max_age, apr_pool_t *p, rr_err_t *err)
 {
     const picture_t *picture = NULL;
     apr_uint32_t *pin;
@@ -156,7 +156,7 @@ const rr_snapshot_t *core_snapshots_pin(core_snapshots_t *snapshots, core_live_t
     /* Twice: the one who was waited for may have failed, or the revision have moved on meanwhile. */
     for (tries = 0; tries < 2 && !picture; tries++) {
         picture = core_pin(&snapshots->current, &pin);
-        if (picture && !core_live_holds(live, picture->generation, max_age, p)) {
+        if (picture && !core_live_holds(proven, live, picture->generation, max_age, p)) {
             core_unpin(pin);
             picture = NULL;
         }

@@ -22,8 +22,7 @@
 #define BLOCK_LEN 64 /* of SHA-256 */
 
 struct rr_key_digester_t {
-    EVP_MD *sha256; /* fetched once: a look-up by name costs more than the hash */
-    unsigned char inner[BLOCK_LEN], outer[BLOCK_LEN]; /* the pepper under HMAC's two pads */
+    EVP_MD_CTX *inner, *outer; /* SHA-256 that has read the pepper under HMAC's two pads; NULL where memory failed */
 };
 
 static int is_base62(char c)
@@ -122,23 +121,38 @@ static apr_status_t free_digester(void *data)
 {
     rr_key_digester_t *digester = data;
 
-    EVP_MD_free(digester->sha256);
-    rr_secret_wipe(digester, sizeof(*digester));
+    EVP_MD_CTX_free(digester->inner); /* it wipes */
+    EVP_MD_CTX_free(digester->outer);
     return APR_SUCCESS;
+}
+
+/* SHA-256 that has read one pad; NULL where memory fails. */
+static EVP_MD_CTX *begin(EVP_MD *sha256, const unsigned char pepper[RR_KEY_PEPPER_LEN], unsigned char pad)
+{
+    EVP_MD_CTX *context = EVP_MD_CTX_new();
+    unsigned char block[BLOCK_LEN];
+    int i, done;
+
+    for (i = 0; i < BLOCK_LEN; i++) {
+        block[i] = (i < RR_KEY_PEPPER_LEN ? pepper[i] : 0) ^ pad;
+    }
+    done = context && sha256 && EVP_DigestInit_ex2(context, sha256, NULL) == 1 &&
+           EVP_DigestUpdate(context, block, sizeof(block)) == 1;
+    rr_secret_wipe(block, sizeof(block));
+    if (!done) {
+        EVP_MD_CTX_free(context);
+    }
+    return done ? context : NULL;
 }
 
 rr_key_digester_t *rr_key_digester_make(const unsigned char pepper[RR_KEY_PEPPER_LEN], apr_pool_t *p)
 {
     rr_key_digester_t *digester = apr_pcalloc(p, sizeof(*digester));
-    int i;
+    EVP_MD *sha256 = EVP_MD_fetch(NULL, "SHA256", NULL); /* once: a look-up by name costs more than the hash */
 
-    for (i = 0; i < BLOCK_LEN; i++) {
-        unsigned char byte = i < RR_KEY_PEPPER_LEN ? pepper[i] : 0;
-
-        digester->inner[i] = byte ^ 0x36;
-        digester->outer[i] = byte ^ 0x5c;
-    }
-    digester->sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
+    digester->inner = begin(sha256, pepper, 0x36);
+    digester->outer = begin(sha256, pepper, 0x5c);
+    EVP_MD_free(sha256); /* the contexts keep it */
     apr_pool_cleanup_register(p, digester, free_digester, apr_pool_cleanup_null);
     return digester;
 }
@@ -146,20 +160,18 @@ rr_key_digester_t *rr_key_digester_make(const unsigned char pepper[RR_KEY_PEPPER
 apr_status_t rr_key_digest(unsigned char digest[RR_KEY_DIGEST_LEN], const rr_key_digester_t *digester,
                            const char *key, apr_size_t len)
 {
-    unsigned char text[BLOCK_LEN + RR_MAX_SECRET];
-    unsigned char outer[BLOCK_LEN + RR_KEY_DIGEST_LEN];
+    unsigned char inner[RR_KEY_DIGEST_LEN];
+    EVP_MD_CTX *context;
     int done;
 
-    if (len > RR_MAX_SECRET || !digester->sha256) {
-        return RR_EINVAL;
+    if (len > RR_MAX_SECRET || !digester->inner || !digester->outer || !(context = EVP_MD_CTX_new())) {
+        return len > RR_MAX_SECRET ? RR_EINVAL : RR_EUNAVAIL;
     }
-    memcpy(text, digester->inner, BLOCK_LEN);
-    memcpy(text + BLOCK_LEN, key, len);
-    memcpy(outer, digester->outer, BLOCK_LEN);
-    done = EVP_Digest(text, BLOCK_LEN + len, outer + BLOCK_LEN, NULL, digester->sha256, NULL) == 1 &&
-           EVP_Digest(outer, sizeof(outer), digest, NULL, digester->sha256, NULL) == 1;
-    rr_secret_wipe(text, BLOCK_LEN + len);
-    rr_secret_wipe(outer, sizeof(outer));
+    done = EVP_MD_CTX_copy_ex(context, digester->inner) == 1 && EVP_DigestUpdate(context, key, len) == 1 &&
+           EVP_DigestFinal_ex(context, inner, NULL) == 1 && EVP_MD_CTX_copy_ex(context, digester->outer) == 1 &&
+           EVP_DigestUpdate(context, inner, sizeof(inner)) == 1 && EVP_DigestFinal_ex(context, digest, NULL) == 1;
+    EVP_MD_CTX_free(context); /* it wipes */
+    rr_secret_wipe(inner, sizeof(inner));
     return done ? APR_SUCCESS : RR_EUNAVAIL;
 }
 
