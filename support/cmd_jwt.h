@@ -5,6 +5,7 @@
 #ifndef CMD_JWT_H
 #define CMD_JWT_H
 
+#include "rr_jose.h"
 #include "rrctl.h"
 
 #include <apr_tables.h>
@@ -23,5 +24,8 @@ typedef struct jwt_option_t {
  * options ends with a row without name; RRCTL_OK or RRCTL_USAGE.
  */
 int jwt_options(rrctl_t *ctl, int argc, const char *const *argv, const jwt_option_t *options, const char **pword);
+
+/** The key set of a file or URL, or, where secret is not NULL, the key that is in that file. */
+apr_status_t jwt_key_set(const rr_jwks_t **pset, rrctl_t *ctl, const char *jwks, const char *secret, rr_err_t *err);
 
 #endif

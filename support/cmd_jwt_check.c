@@ -7,7 +7,6 @@
 
 #include "rr_conf.h"
 #include "rr_fetch.h"
-#include "rr_jose.h"
 
 #include <apr_strings.h>
 
@@ -118,31 +117,31 @@ typedef struct question_t {
     rr_claims_policy_t policy;
 } question_t;
 
-static apr_status_t load_set(question_t *question, rrctl_t *ctl, rr_err_t *err)
+apr_status_t jwt_key_set(const rr_jwks_t **pset, rrctl_t *ctl, const char *jwks, const char *secret, rr_err_t *err)
 {
-    const char *path = question->secret ? question->secret : question->jwks, *text;
+    const char *path = secret ? secret : jwks, *text;
     rr_fetch_request_t request = { .url = path };
     rr_fetch_response_t response;
     apr_size_t len;
     apr_status_t rv;
 
-    if (!question->secret && strstr(path, "://")) {
+    if (!secret && strstr(path, "://")) {
         rv = rr_fetch_init(ctl->p, err);
         rv = rv == APR_SUCCESS ? rr_fetch(&response, &request, ctl->p, err) : rv;
         if (rv == APR_SUCCESS && response.status != 200) {
             rv = rr_err_set(err, RR_EUNAVAIL, NULL, "the key set's server answered with status %d", response.status);
         }
-        return rv == APR_SUCCESS ? rr_jwks_parse(&question->set, response.body, response.len, 0, ctl->p, err) : rv;
+        return rv == APR_SUCCESS ? rr_jwks_parse(pset, response.body, response.len, 0, ctl->p, err) : rv;
     }
-    rv = rrctl_read(&text, &len, ctl, path, question->secret ? RR_MAX_SECRET : RR_MAX_JWKS, err);
+    rv = rrctl_read(&text, &len, ctl, path, secret ? RR_MAX_SECRET : RR_MAX_JWKS, err);
     if (rv != APR_SUCCESS) {
         return rv;
     }
-    if (!question->secret) {
-        return rr_jwks_parse(&question->set, text, len, 0, ctl->p, err);
+    if (!secret) {
+        return rr_jwks_parse(pset, text, len, 0, ctl->p, err);
     }
     len -= len && text[len - 1] == '\n'; /* an editor's, not the secret's */
-    return rr_jwks_from_secret(&question->set, (const unsigned char *)text, len, ctl->p, err);
+    return rr_jwks_from_secret(pset, (const unsigned char *)text, len, ctl->p, err);
 }
 
 /* "RS256 ES256" or "RS256,ES256" as a mask; 0 where a word is none. */
@@ -253,7 +252,8 @@ int cmd_jwt_verify(rrctl_t *ctl, int argc, const char *const *argv)
         || (max_lifetime && rr_conf_duration(&question.policy.max_lifetime, max_lifetime) != APR_SUCCESS)) {
         return rrctl_usage(ctl, "--leeway and --max-lifetime are durations, such as 60s or 1h");
     }
-    if (load_set(&question, ctl, &err) != APR_SUCCESS || read_token(&question.token, ctl, word, &err) != APR_SUCCESS) {
+    if (jwt_key_set(&question.set, ctl, question.jwks, question.secret, &err) != APR_SUCCESS ||
+        read_token(&question.token, ctl, word, &err) != APR_SUCCESS) {
         return rrctl_fail_err(ctl, &err);
     }
     judge(&claims, &question, ctl, &err);

@@ -65,8 +65,9 @@ static const rrctl_command_t commands[] = {
     { "rule", "test", cmd_rule_test, "FILE|- [--rules FILE]",
       "judges a table of requests and compares with the verdicts expected; fails if one differs" },
     { "explain", NULL, cmd_explain,
-      "--proxy P|--rules FILE METHOD TARGET [-H 'NAME: VALUE']... [--key K] [--token T | --claims JSON] [--body FILE|-] "
-      "[--default allow|deny] [--independent] [--mount PATH] [--lenient]",
+      "--proxy P|--rules FILE METHOD TARGET [-H 'NAME: VALUE']... [--key K] [--token T [--jwks FILE|URL] [--issuer ISS] "
+      "[--audience AUD]... | --claims JSON] [--allow-none] [--body FILE|-] [--default allow|deny] [--independent] [--mount PATH] "
+      "[--lenient]",
       "judges one request and says of each rule whether it matched, and if not, where it failed" },
     { "filter", "try", cmd_filter_try,
       "FILE [--claims JSON] [--method GET] [--path /] [--header \"Name: value\"]... [--type application/json] [--chunk BYTES]",

@@ -33,12 +33,16 @@ my $count = 0;
 sub rule
 {
     my ($owner, $body) = @_;
-    my $name = 'rule' . ++$count;
     my %of = (credential => [credential => $caller->{credentialId}], users => [credential => $verifier->{id}], vendor => [credential => $made->{credential}{id}],
               target => [target => $made->{target}{id}], proxy => [proxy => $made->{proxy}{id}]);
+    return rule_on(@{ $of{$owner} }, $body);
+}
+sub rule_on
+{
+    my ($column, $id, $body) = @_;
     (my $json = json_text($body)) =~ s/'/''/g;
-    $store->sql("INSERT INTO rr_rule (id, client, $of{$owner}[0], body, created) "
-                . "VALUES ('$name', 'default', '$of{$owner}[1]', '$json', 1)");
+    my $name = 'rule' . ++$count;
+    $store->sql("INSERT INTO rr_rule (id, client, $column, body, created) VALUES ('$name', 'default', '$id', '$json', 1)");
     return $name;
 }
 my $send = rule('credential', { effect => 'allow', methods => ['POST'], pathPattern => '^/v3/mail/send$' });
@@ -94,7 +98,7 @@ agree("its credential's", "denied by target credential:$only", key => $key, path
 agree('independent', 'denied by proxy:default', key => $key, mount => '/apart');
 agree('two readings of a path', 'denied by path: ', key => $key, path => '/v3//mail');
 agree('nobody', "denied by admission: no credential of the proxy was given");
-agree('a key that is none', 'denied by admission: no credential of the proxy was given', key => 'no-key-of-anybody');
+agree('a key that is none', 'denied by admission: the key is nobody\'s', key => 'no-key-of-anybody');
 agree('a stranger', "denied by admission: the credential is not the proxy's", key => $stranger->{key});
 agree('an idle proxy', 'denied by admission: the proxy is not active', key => $key, proxy => 'idle');
 agree('one of two that are needed', 'denied by admission: each credential of the proxy is needed', key => $key, proxy => 'all');
@@ -102,10 +106,47 @@ agree('both', "allowed by proxy credential:$gold", key => $key, token => $rich, 
 agree('both, another claim', 'denied by proxy:default', key => $key, token => $tin, proxy => 'all', path => '/gold');
 agree('a token alone', "allowed by proxy credential:$gold", token => $rich, proxy => 'any', path => '/gold');
 agree('the default allows', 'allowed by proxy:default', token => $tin, proxy => 'any', path => '/gold');
-agree('a token for others', 'denied by admission: no credential of the proxy was given',
+agree('a token for others', 'denied by admission: the token is refused: aud',
       token => secret($signer->token({ iss => $keys->issuer, aud => 'x', sub => 'u' }), 'token'), proxy => 'any');
 
+# ---- what is verified, what is taken on trust, what is refused ----
+my $set = place_for('keys') . '/keys.json';
+spew($set, json_text({ keys => [$signer->jwk] }));
+my $shared = 'a secret of at least thirty-two bytes, for HS256';
+my $signed = $store->make('credential', { credentialType => 'proxy', credentialAuthType => 'jwtVerify', credentialName => 'signed',
+    credentialSecret => { secret => $shared, issuer => 'https://signed.example', audience => 'api' } });
+my $resting = $store->key('resting');
+my $anybody = $store->make('credential', { credentialType => 'proxy', credentialAuthType => 'none', credentialName => 'anybody' });
+my $tiers = { token => [{ claim => { pattern => '^tier$' }, value => { pattern => '^gold$' } }] };
+proxy('signed', proxyProxyCredentialIds => [$signed->{id}, $caller->{credentialId}, $resting->{credentialId}]);
+proxy('lobby', proxyProxyCredentialIds => [$anybody->{id}], proxyDefaultRuleEffect => 'allow');
+$store->sql("UPDATE rr_credential SET active = 0 WHERE id = '$resting->{credentialId}'");
+rule_on(credential => $caller->{credentialId}, { effect => 'allow', pathPattern => '^/tiers$', %$tiers });
+rule_on(credential => $signed->{id}, { effect => 'allow', pathPattern => '^/tiers$', %$tiers });
+rule_on(credential => $anybody->{id}, { effect => 'deny', pathPattern => '^/private' });
+my %of = (iss => 'https://signed.example', aud => 'api', sub => 'u', tier => 'gold');
+my $hs = sub { return secret(RR::Token->key('HS256', secret => $_[0])->token({ %of }), 'token') };
+my $forger = RR::Token->key('ES256', kid => 'k');
+my %users = (iss => $keys->issuer, aud => 'api', sub => 'u', tier => 'gold');
+my %house = (iss => 'https://house.example', sub => 'u', tier => 'gold');
+my $taken_back = secret($signer->token({ %users, jti => 'taken-back' }), 'token');
+is($store->rrctl('jwt', 'revoke', '--jti', 'taken-back', '--issuer', $keys->issuer)->{exit}, 0, 'a token is revoked');
 for my $case (
+    ['no keys at hand: on trust, and said', 0, qr/^known     NOT verified, taken on trust, for default\/users: give --jwks/m, '--proxy', 'any', '--token', $rich, 'GET', '/gold'],
+    ['keys of a file', 0, qr/^known     verified by --jwks, for default\/users$/m, '--proxy', 'any', '--token', $rich, '--jwks', $set, 'GET', '/gold'],
+    ['a forged signature', 1, qr/^denied by admission: the token is refused: /m, '--proxy', 'any', '--jwks', $set, '--token', $forger->token({ %users }), 'GET', '/gold'],
+    ['an expired token', 1, qr/^denied by admission: the token is refused: .*exp/m, '--proxy', 'any', '--token', $signer->token({ %users, exp => 1000 }), 'GET', '/gold'],
+    ['a revoked token', 1, qr/^denied by admission: the token was revoked$/m, '--proxy', 'any', '--token', $taken_back, 'GET', '/gold'],
+    ["the credential's own secret", 0, qr/^known     verified by the credential's secret, for default\/signed$/m, '--proxy', 'signed', '--token', $hs->($shared), 'GET', '/tiers'],
+    ['another secret', 1, qr/^denied by admission: the token is refused: /m, '--proxy', 'signed', '--token', $hs->('another secret of at least thirty-two bytes'), 'GET', '/tiers'],
+    ['of an issuer that the proxy does not know', 1, qr/no jwtVerify credential of the proxy has its iss/, '--proxy', 'signed', '--key', $key, '--token', $signer->token({ %house }), 'GET', '/tiers'],
+    ['that an RRJwtIssuer knows', 0, qr/^known     verified by --jwks, as an RRJwtIssuer would$/m, '--proxy', 'signed', '--key', $key, '--issuer', $house{iss}, '--jwks', $set, '--token', $signer->token({ %house }), 'GET', '/tiers'],
+    ['whose token opens no proxy', 1, qr/^denied by admission: no credential of the proxy was given$/m, '--proxy', 'signed', '--issuer', $house{iss}, '--jwks', $set, '--token', $signer->token({ %house }), 'GET', '/tiers'],
+    ['a resting credential', 1, qr/^denied by admission: the credential default\/resting is not active$/m, '--proxy', 'signed', '--key', $resting->{key}, 'GET', '/'],
+    ['anybody', 1, qr/^denied by admission: no credential .*--allow-none$/m, '--proxy', 'lobby', 'GET', '/'],
+    ['anybody, allowed', 0, qr/^allowed by proxy:default$/m, '--proxy', 'lobby', '--allow-none', 'GET', '/'],
+    ["anybody, by that credential's rules", 1, qr/^denied by proxy credential:/m, '--proxy', 'lobby', '--allow-none', 'GET', '/private'],
+    ['anybody with a wrong key', 1, qr/^denied by admission: the key is nobody's$/m, '--proxy', 'lobby', '--allow-none', '--key', 'no-key-of-anybody', 'GET', '/'],
     ['claims', 0, qr/^allowed by proxy credential:$gold$/m, '--proxy', 'any', '--claims', '{"tier":"gold"}', 'GET', '/gold'],
     ['by id', 0, qr/^allowed by/m, '--proxy', $made->{proxy}{id}, '--key', $key, 'POST', '/v3/mail/send'],
     ['by client and name', 0, qr/^allowed by/m, '--proxy', 'default/mail', '--key', $key, 'POST', '/v3/mail/send'],

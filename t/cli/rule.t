@@ -32,7 +32,13 @@ explains('each rule is told', 1, qr/send\s+allow no match: methods\n\s+gold\s+al
 explains('claims', 0, qr/^allowed by location:gold$/m, '--claims', '{"tier":"gold"}', 'GET', '/export?x=1');
 explains('other claims', 1, qr/gold\s+allow no match: token\/0/, '--claims', '{"tier":"tin"}', 'GET', '/export');
 my $es = RR::Token->key('ES256', kid => 'k');
-explains('a token', 0, qr/^allowed by location:gold$/m, '--token', $es->token({ tier => 'gold' }), 'GET', '/export');
+explains('a token', 0, qr/^allowed by location:gold$/m, '--token', $es->token({ sub => 'a', tier => 'gold' }), 'GET', '/export');
+explains('a token that is not verified says so', 0, qr/^known     NOT verified/m, '--token', $es->token({ sub => 'a', tier => 'gold' }), 'GET', '/export');
+spew("$place/keys.json", json_text({ keys => [$es->jwk] }));
+explains('a token that is', 0, qr/^known     verified by --jwks/m, '--jwks', "$place/keys.json", '--token', $es->token({ sub => 'a', tier => 'gold' }), 'GET', '/export');
+explains('a forged one', 1, qr/^denied by admission: the token is refused: /m, '--jwks', "$place/keys.json",
+         '--token', RR::Token->key('ES256', kid => 'k')->token({ sub => 'a', tier => 'gold' }), 'GET', '/export');
+explains('keys without a token', 2, qr/--jwks, --issuer/, '--jwks', "$place/keys.json", 'GET', '/export');
 explains('no token', 1, qr/no token|JSON|well-formed|token/i, '--token', 'abc', 'GET', '/export');
 explains('an override', 1, qr/^or        DELETE\n.*^denied by location:beta$/ms, '-H', 'X-HTTP-Method-Override: DELETE', 'POST', '/v3/mail/send');
 explains('a path of two readings', 1, qr/^denied by path: the request path has an empty segment$/m, 'POST', '/v3//mail/send');
@@ -57,6 +63,12 @@ spew("$place/bad.json", json_text([{ id => 'a', effect => 'allow', pathPattern =
 $got = rrctl('rule', 'lint', "$place/bad.json");
 is($got->{exit}, 1, 'a warning is an exit code');
 like($got->{out}, qr/^a: path: the pattern backtracks.*^a: path: the pattern is not anchored/ms, 'and says what');
+spew("$place/cross.json", json_text([{ id => 'a', effect => 'allow', pathPattern => '^/orders/' }, { id => 'b', effect => 'deny', pathPattern => '^/[a-z]+/export$' },
+    { id => 'c', effect => 'deny', pathPattern => '^/orders/x' }]));
+$got = rrctl('rule', 'lint', "$place/cross.json");
+is($got->{exit}, 1, 'rules that cross are a warning');
+is($got->{out}, qq{a: overlaps rule "b", which denies: GET "/orders/export" matches both, and either matches what the other does not\n}, 'with an example');
+like(rrctl('rule', 'lint', '--verbose', "$place/cross.json")->{out}, qr/^a: note: makes room for rule "c"/m, 'an exception is a note');
 spew("$place/broken.json", '[{"effect":"allow","pathPattern":"("}]');
 $got = rrctl('rule', 'lint', "$place/broken.json");
 is($got->{exit}, 1, 'rules that cannot be');
