@@ -28,7 +28,8 @@ sub issuer
     return $issuers{$alg} ||= do {
         my $key = RR::Token->key($alg, kid => "bench-$alg");
         my $issuer = { key => $key, alg => $alg, iss => 'https://id.example.com/', aud => 'https://api.example.com',
-                       jwks => spew(RR::Test::place_for('keys') . "/$alg.json", json_text({ keys => [$key->jwk] }), 0644) };
+                       jwks => spew(RR::Test::place_for('keys') . "/$alg.json", json_text({ keys => [$key->jwk] }), 0644),
+                       pem => spew(RR::Test::place_for('keys') . "/$alg.pem", $key->pem($alg eq 'ES256' ? 'public_short' : 'public'), 0644) };
         ($issuer->{token}) = signed_tokens($key, 1, claims($issuer));
         $issuer;
     };
@@ -68,6 +69,12 @@ sub forged
 
 sub forge { my ($token) = @_; substr($token, -20, 1) =~ tr/A-Za-z0-9_\-/B-ZAb-za1-90\-_/; return $token }
 
+sub forged_load
+{
+    my ($made) = @_;
+    return { %{ $made->{load} }, list => forged($made->{issuer}), first => forge($made->{issuer}{token}), status => 401 };
+}
+
 sub trusting
 {
     my ($issuer, %opt) = @_;
@@ -104,10 +111,9 @@ for my $alg (qw(RS256 ES256 EdDSA)) {
                           ['ours-1s', 'sqlite3, RRStoreMaxAge 1s', store => '1s']),
                 $kind eq 'unseen' ? { name => 'forged', title => 'mod_rr, no store, a forged signature', make => sub {
                     my ($made) = @_;
-                    return { server => trusting($made->{issuer}), load => { %{ $made->{load} }, list => forged($made->{issuer}),
-                             first => forge($made->{issuer}{token}), status => 401 } };
+                    return { server => trusting($made->{issuer}), load => forged_load($made) };
                 } } : (),
-                peer_tokens($alg, \&forged, $kind),
+                peer_tokens($alg, $kind, \&forged_load),
             ]);
     }
 }

@@ -64,5 +64,5 @@ group 'proxied' => (
             } } } ['bare', 'a key and the credential', '0'],
                   ['full', 'key, 10 rules, credential, identity, audit', '0'],
                   ['full-1s', 'the same, RRStoreMaxAge 1s', '1s']),
-        peer_proxied(),
+        peer_proxied(10),
     ]);

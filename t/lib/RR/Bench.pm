@@ -33,7 +33,7 @@ use RR::Client;
 use RR::Test ();
 use RR::Util qw(root build slurp spew run json_data);
 
-our @EXPORT = qw(group trial groups stock gateway peer_file absent list_file signed_tokens on_server_cpu measure probe load load_in_background
+our @EXPORT = qw(group trial groups stock gateway absent list_file signed_tokens on_server_cpu measure probe load load_in_background
     loaded cpu_time memory family median spread cpus pin make_dir);
 
 my @groups;
@@ -131,16 +131,6 @@ sub started
     return RR::Test::httpd(loglevel => 'warn', children => 1, threads => 32, accesslog => '/dev/null', %opt);
 }
 
-# A file of a Debian package, installed or unpacked below build/bench/root (support/deps.sh bench); the group skips without it.
-sub peer_file
-{
-    my ($path, $package) = @_;
-    for my $dir ('', build() . '/bench/root') {
-        return "$dir/$path" if -e "$dir/$path";
-    }
-    absent("package $package is not here");
-}
-
 # A subject that this machine cannot have.
 sub absent { my ($why) = @_; die bless({ why => $why }, 'RR::Bench::Absent') }
 
@@ -158,7 +148,7 @@ sub signed_tokens
     my ($key, $count, $claims, %header) = @_;
     require RR::Token;
     my $pem = RR::Test::place_for('keys') . '/' . $key->kid . '.pem';
-    spew($pem, $key->pem('private'), 0600) unless -f $pem;
+    spew($pem, $key->pem('private') =~ s/ED25519 PRIVATE/PRIVATE/gr, 0600) unless -f $pem; # CryptX has a name of its own
     my $inputs = '';
     for my $n (1 .. $count) {
         my %head = map { $_ => ref $header{$_} ? $header{$_}->($n) : $header{$_} } keys %header;
