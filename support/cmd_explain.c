@@ -241,7 +241,8 @@ static int read_options(rrctl_t *ctl, explain_t *explain, int argc, const char *
     if (code != RRCTL_OK) {
         return code;
     }
-    if (!explain->rules == !explain->proxy || options->argc - options->ind != 2 || (explain->caller.token && explain->caller.claims)) {
+    if (!explain->rules == !explain->proxy || options->argc - options->ind != 2 ||
+        (explain->caller.token && explain->caller.claims)) {
         return rrctl_usage(ctl, "needs one of --proxy P and --rules FILE, a method, a target, and at most one of "
                                 "--token and --claims");
     }
