@@ -1,0 +1,196 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# What is no CPU a request: p99 below the limit, floods beside good traffic, many threads, graceful restarts, start-up.
+
+use strict;
+use warnings;
+
+use RR::Bench;
+use RR::Bench::Store qw(store_of keys_of);
+use RR::KeyServer;
+use RR::Test ();
+use RR::Token;
+use RR::Util qw(random_word json_text spew);
+use Time::HiRes qw(time);
+
+my $open = "<Location \"/\">\nRequire all granted\nSetHandler rr-nothing\n</Location>\n<Location \"/refused\">\nRequire all denied\n</Location>\n";
+my $keyed = "<Location \"/\">\nAuthType RR\nRequire rr-key\nSetHandler rr-nothing\n</Location>\n";
+my @key = ('X-API-Key', keys_of(10, 1));
+
+# Servers of a trial: made on the server's CPU, ended whatever happens.
+sub with_servers
+{
+    my ($make, $do) = @_;
+    my @servers = map { on_server_cpu($_) } @$make;
+    my $result = eval { $do->(@servers) };
+    my $why = $@;
+    $_->stop for @servers;
+    die $why unless $result;
+    return $result;
+}
+
+sub noted { my ($figures, $name, $value) = @_; push(@{ $figures->{$name} }, $value); return $value }
+
+sub httpd_with_keys { my ($more, %opt) = @_; my ($store) = store_of('sqlite3', 10); return gateway(conf => $store->conf . ($more || '') . $keyed, %opt) }
+
+trial 'latency' => (
+    title => '2,000 requests a second on 16 connections, well below the limit: p99 in us',
+    figures => [qw(p99_httpd p99_key p99_added p50_added)],
+    run => sub {
+        my ($opt) = @_;
+        return with_servers([sub { stock(conf => $open) }, sub { httpd_with_keys() }], sub {
+            my ($httpd, $ours) = @_;
+            my %load = (path => '/x', headers => \@key, connections => 16, delay => 8);
+            my %figures;
+            probe($ours, \%load);
+            for my $round (1 .. $opt->{rounds}) {
+                my %got = map { $_->[0] => load($_->[1], \%load, 2 * $opt->{seconds}, $round) } ['httpd', $httpd], ['key', $ours];
+                noted(\%figures, "p99_$_", $got{$_}{p99}) for keys %got;
+                noted(\%figures, "${_}_added", $got{key}{$_} - $got{httpd}{$_}) for qw(p99 p50);
+            }
+            return \%figures;
+        });
+    });
+
+# Good traffic of 500 a second alone and beside a flood of what is refused; the floor's flood is httpd's own 403.
+trial 'flood' => (
+    title => 'a flood of bad keys or unknown kids beside 500 good requests a second: p99 of these in us',
+    figures => [qw(p99_httpd_quiet p99_httpd_flooded p99_quiet p99_bad_keys p99_unknown_kids moved_httpd_percent moved_bad_keys_percent
+                   moved_unknown_kids_percent against_httpd_bad_keys_percent against_httpd_unknown_kids_percent
+                   floods_per_second fetches_per_interval)],
+    run => sub {
+        my ($opt) = @_;
+        my $key = RR::Token->key('ES256', kid => 'bench-flood');
+        my $issuer = RR::KeyServer->start(dir => RR::Test::place_for('flood'), keys => [$key], tls => 1);
+        my $trust = 'RRFetchCAFile ' . $issuer->ca_file . "\nRRJwtIssuer corp " . $issuer->issuer . ' audience=api jwks=' . $issuer->jwks_uri . "\n"
+            . "<Location \"/\">\nAuthType RR\n<RequireAny>\nRequire rr-key\nRequire rr-jwt\n</RequireAny>\nSetHandler rr-nothing\n</Location>\n";
+        my ($store) = store_of('sqlite3', 10);
+        my $begun = time();
+        my %lists = (bad_keys => list_file(map { sprintf('a-key-of-nobody-%08d-%06d', $_, rand 1e6) } 1 .. 40_000),
+                     unknown_kids => list_file(map { RR::Token::compact({ alg => 'ES256', kid => random_word(12) },
+                         { iss => $issuer->issuer, aud => 'api', sub => 'x', exp => int($begun) + 86_400 }, random_word(64)) } 1 .. 40_000));
+        my %floods = (httpd => { path => '/refused', headers => ['X-API-Key', '%s'], list => $lists{bad_keys}, status => 403 },
+                      bad_keys => { path => '/x', headers => ['X-API-Key', '%s'], list => $lists{bad_keys}, status => 401 },
+                      unknown_kids => { path => '/x', headers => ['Authorization', 'Bearer %s'], list => $lists{unknown_kids}, status => 401 });
+        my %good = (path => '/x', headers => \@key, connections => 8, delay => 16);
+        my $seconds = 2 * $opt->{seconds};
+        my %figures;
+
+        # p99 of good traffic beside a flood, and how large that was.
+        my $beside = sub {
+            my ($server, $flood) = @_;
+            my $going = load_in_background($server, { %{ $floods{$flood} }, connections => 64, delay => 5, cycle => 1 }, $seconds + 2, 1, lenient => 1);
+            select(undef, undef, undef, 1); # until wrk has its list and its connections
+            my $got = eval { load($server, \%good, $seconds, 1) };
+            my $why = $@;
+            my $flooded = loaded($going);
+            die $why unless $got;
+            die "flood $flood: $flooded->{wrong} of $flooded->{requests} were not refused\n" if $flooded->{wrong};
+            noted(\%figures, 'floods_per_second', $flooded->{requests} / ($seconds + 2));
+            return $got->{p99};
+        };
+        my $result = eval { with_servers([sub { stock(conf => $open, threads => 96) }, sub { gateway(modules => [qw(core keyauth jwt)], threads => 96, conf => $store->conf . $trust) }], sub {
+            my ($httpd, $ours) = @_;
+            probe($ours, \%good);
+            my $fetched = $issuer->count('/jwks');
+            $begun = time();
+            for my $round (1 .. $opt->{rounds}) {
+                my %p99 = (httpd_quiet => load($httpd, \%good, $seconds, $round)->{p99}, httpd_flooded => $beside->($httpd, 'httpd'),
+                           quiet => load($ours, \%good, $seconds, $round)->{p99}, map { $_ => $beside->($ours, $_) } qw(bad_keys unknown_kids));
+                noted(\%figures, "p99_$_", $p99{$_}) for keys %p99;
+                noted(\%figures, 'moved_httpd_percent', 100 * ($p99{httpd_flooded} / $p99{httpd_quiet} - 1));
+                noted(\%figures, "moved_${_}_percent", 100 * ($p99{$_} / $p99{quiet} - 1)) for qw(bad_keys unknown_kids);
+                noted(\%figures, "against_httpd_${_}_percent", 100 * ($p99{$_} / $p99{httpd_flooded} - 1)) for qw(bad_keys unknown_kids);
+            }
+            my $intervals = 1 + int((time() - $begun) / 30);
+            noted(\%figures, 'fetches_per_interval', ($issuer->count('/jwks') - $fetched) / $intervals);
+            return \%figures;
+        }) };
+        my $why = $@;
+        $issuer->stop;
+        die $why unless $result;
+        return $result;
+    });
+
+# Where all threads are busy, event closes kept connections, which would count as failed: so 48 connections.
+trial 'threads' => (
+    title => '64 threads and 48 busy connections on both CPUs, the load beside them',
+    figures => [qw(cpu_httpd cpu_key added rate_httpd rate_key)],
+    run => sub {
+        my ($opt) = @_;
+        my @both = map { my $make = $_; on_server_cpu($make, '0,1') } sub { stock(conf => $open, threads => 64) }, sub { httpd_with_keys('', threads => 64) };
+        my %figures;
+        pin('0,1');
+        my $done = eval {
+            for my $round (1 .. $opt->{rounds}) {
+                my %got;
+                for my $n (0, 1) {
+                    my $name = $n ? 'key' : 'httpd';
+                    my $got = measure({ server => $both[$n], load => { path => '/x', headers => \@key, connections => 48 } }, $opt->{seconds}, $round);
+                    $got{$name} = noted(\%figures, "cpu_$name", $got->{cpu});
+                    noted(\%figures, "rate_$name", $got->{requests} / $got->{seconds});
+                }
+                noted(\%figures, 'added', $got{key} - $got{httpd});
+            }
+            1;
+        };
+        my $why = $@;
+        pin('1');
+        $_->stop for @both;
+        die $why unless $done;
+        return \%figures;
+    });
+
+# Three new generations under load: connections of one request each, and kept ones, which httpd may close as a request comes.
+trial 'graceful' => (
+    title => 'requests that failed while httpd restarted gracefully three times',
+    figures => [qw(failed failed_httpd failed_kept failed_kept_httpd requests)],
+    run => sub {
+        my ($opt) = @_;
+        return with_servers([sub { stock(conf => $open) }, sub { httpd_with_keys() }], sub {
+            my ($httpd, $ours) = @_;
+            my %figures;
+            for my $kept (0, 1) {
+                for my $side (['_httpd', $httpd], ['', $ours]) {
+                    my ($name, $server) = @$side;
+                    my @headers = (@key, $kept ? () : ('Connection', 'close'));
+                    my $going = load_in_background($server, { path => '/x', headers => \@headers, connections => 16, delay => 8 }, 8, 1, lenient => 1);
+                    my $alive = eval { $server->graceful for 1 .. 3; 1 };
+                    my $why = $@;
+                    my $got = loaded($going);
+                    die $why unless $alive;
+                    noted(\%figures, ($kept ? 'failed_kept' : 'failed') . $name, $got->{wrong} + $got->{broken});
+                    noted(\%figures, 'requests', $got->{requests});
+                }
+            }
+            return \%figures;
+        });
+    });
+
+trial 'startup' => (
+    title => '100,000 keys and 10,000 rules: httpd up in s, the first answer in ms, CPU of the child until then in ms, its memory in KB',
+    figures => [qw(up up_httpd first_answer first_answer_httpd child_cpu child_cpu_httpd memory memory_httpd)],
+    run => sub {
+        my ($opt) = @_;
+        my ($store, $key) = store_of('sqlite3', 100_000);
+        my $rules = spew(RR::Test::place_for('rules') . '/rules.json',
+                         json_text([map { { effect => 'allow', pathPattern => "^/res$_/" } } 0 .. 9_999]), 0644);
+        my %figures;
+        for my $round (1 .. 3) {
+            for my $side (['_httpd', sub { stock(conf => $open) }],
+                          ['', sub { gateway(modules => [qw(core keyauth rules)], conf => $store->conf . $keyed . "<Location \"/r\">\nRRRules $rules\n</Location>\n") }]) {
+                my ($name, $make) = @$side;
+                my $begun = time();
+                with_servers([$make], sub {
+                    my ($server) = @_;
+                    noted(\%figures, "up$name", time() - $begun);
+                    $begun = time();
+                    probe($server, { path => '/r/res5/a', headers => ['X-API-Key', $key] });
+                    noted(\%figures, "first_answer$name", 1000 * (time() - $begun));
+                    noted(\%figures, "child_cpu$name", cpu_time($server->children) / 1000);
+                    noted(\%figures, "memory$name", memory($server->children));
+                });
+            }
+        }
+        return \%figures;
+    });
