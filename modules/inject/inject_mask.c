@@ -208,6 +208,19 @@ static void mask_headers(request_rec *r, apr_table_t *headers, const apr_array_h
     }
 }
 
+/* mod_proxy takes the target's reason phrase over. */
+static void mask_status_line(request_rec *r, const apr_array_header_t *masks)
+{
+    apr_size_t len = r->status_line ? strlen(r->status_line) : 0;
+    char *line;
+
+    if (len && has_any(r->status_line, len, masks)) {
+        line = apr_pstrmemdup(r->pool, r->status_line, len);
+        overwrite(line, len, len, masks);
+        r->status_line = line;
+    }
+}
+
 static void map_headers(request_rec *r)
 {
     static const char *const names[] = { "Location", "Content-Location", NULL };
@@ -267,6 +280,7 @@ static void fix_headers_out(request_rec *r)
     if (own->parts) {
         mask_headers(r, r->headers_out, own->parts->masks);
         mask_headers(r, r->err_headers_out, own->parts->masks);
+        mask_status_line(r, own->parts->masks);
     }
 }
 

@@ -95,6 +95,14 @@ $upstream->behave('/v1/x', headers => [['X-Echo', "was $vendor"], ['Set-Cookie',
 check('headers', $httpd->request(path => '/gw/echo/x', %key),
       { headers => { 'X-Echo' => "was $stars", 'Set-Cookie' => 'v=' . '*' x length $percent } });
 
+$upstream->behave('/v1/x', reason => "OK for $vendor", body => 'x');
+check('the status line', $httpd->request(path => '/gw/echo/x', %key), { status => 200 });
+is($httpd->request(path => '/gw/echo/x', %key)->{reason}, "OK for $stars", 'has it overwritten too');
+$upstream->behave('/v1/x', early => "Link: <$vendor>", body => 'x');
+my $hinted = $httpd->request(path => '/gw/echo/x', %key);
+check('early hints', $hinted, { status => 200, body => 'x' });
+ok(!$hinted->{interim}, 'do not go out: nothing of ours sees them');
+
 # ---- Location ----
 my $origin = $upstream->url;
 for my $case (['below the base', "$origin/v1/next?a=b#c", '/gw/echo/next?a=b#c'], ['the base', "$origin/v1", '/gw/echo'],

@@ -218,7 +218,8 @@ sub write_answer
     my $keep = $request->{version} eq '1.1' && lc($request->{by_name}{connection} || '') !~ /close/;
     my %has = map { lc($_->[0]) => 1 } @{ $answer->{headers} || [] };
     my $bodiless = $status == 204 || $status == 304;
-    my $text = "HTTP/1.1 $status " . ($reasons{$status} || 'Answer') . "\r\n";
+    my $text = $answer->{early} ? "HTTP/1.1 103 Early Hints\r\n$answer->{early}\r\n\r\n" : '';
+    $text .= "HTTP/1.1 $status " . ($answer->{reason} || $reasons{$status} || 'Answer') . "\r\n";
 
     utf8::encode($body) if utf8::is_utf8($body);
     $body .= ' ' x $answer->{pad} if $answer->{pad};
@@ -260,7 +261,8 @@ sub behaviour
 
 # Orders an answer for a path ('*': every path without its own); no arguments after it: as usual again.
 #   status, body, type, headers [[n, v]], chunks [..]; slow: seconds before the answer; pad: blanks after the
-#   body; cut: half the body, then the end; close: no answer at all
+#   body; cut: half the body, then the end; close: no answer at all; reason: of the status line; early: a header
+#   of a 103 that goes before
 sub behave
 {
     my ($self, $path, %how) = @_;
