@@ -98,11 +98,10 @@ static int has_body(request_rec *r)
 /* application/json or application/something+json, in UTF-8. A backend reads any other type in its own way. */
 static int is_declared_json(request_rec *r)
 {
-    const char *type = apr_table_get(r->headers_in, "Content-Type"), *encoding, *charset;
+    const char *type = apr_table_get(r->headers_in, "Content-Type"), *charset;
     apr_size_t len;
 
-    encoding = apr_table_get(r->headers_in, "Content-Encoding");
-    if (!type || (encoding && ap_cstr_casecmp(encoding, "identity"))) {
+    if (!type) {
         return 0;
     }
     len = strcspn(type, "; \t");
@@ -158,6 +157,7 @@ static const char *judgeable(rules_body_t *body, request_rec *r, apr_int64_t max
     const char *too_long = apr_psprintf(r->pool, "the request body is longer than the %" APR_INT64_T_FMT
                                                  " bytes that rules look at", max);
     const char *length = apr_table_get(r->headers_in, "Content-Length");
+    const char *encoding = apr_table_get(r->headers_in, "Content-Encoding");
     rr_err_t err = RR_ERR_INIT;
     ap_filter_t *filter;
     apr_status_t rv;
@@ -165,6 +165,9 @@ static const char *judgeable(rules_body_t *body, request_rec *r, apr_int64_t max
     char *text;
     apr_size_t text_len;
 
+    if (encoding && ap_cstr_casecmp(encoding, "identity")) {
+        return "the request body has a Content-Encoding, and rules read none";
+    }
     if (!is_declared_json(r)) {
         return "the request body is not declared as JSON (Content-Type: application/json)";
     }
