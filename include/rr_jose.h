@@ -76,6 +76,9 @@ apr_status_t rr_jwks_from_secret(const rr_jwks_t **pset, const unsigned char *se
 /** Keys in the set. */
 int rr_jwks_count(const rr_jwks_t *set);
 
+/** Keys that were not looked at, usable or not: RR_MAX_JWKS_KEYS others came first. */
+int rr_jwks_unread(const rr_jwks_t *set);
+
 /** True if a key of that id is in the set; kid need not be NUL-terminated. */
 int rr_jwks_has_kid(const rr_jwks_t *set, const char *kid, apr_size_t len);
 
@@ -90,6 +93,7 @@ typedef struct rr_jws_t {
     const char *typ;            /* NULL: none */
     const char *input;          /* signing input: header.payload, borrowed from the token */
     apr_size_t input_len;
+    const unsigned char *sha256; /* the input's, where the caller has it already: 32 bytes, borrowed; NULL: made where needed */
     const unsigned char *signature; /* decoded */
     apr_size_t signature_len;
     const rr_json_t *header;    /* the whole JOSE header */

@@ -11,6 +11,8 @@
 #include "rr_fetch.h"
 #include "rr_secret.h"
 
+#include <http_core.h>
+
 #include <apr_lib.h>
 #include <apr_strings.h>
 
@@ -291,6 +293,19 @@ static apr_status_t load_secret(jwt_issuer_t *issuer, apr_pool_t *pconf, apr_poo
     return rv;
 }
 
+/* The configuration is read twice at a start: said in the second reading, and by httpd -t. */
+static void note_unread(const jwt_issuer_t *issuer, apr_pool_t *ptemp)
+{
+    int is_first = ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_CREATE_PRE_CONFIG
+                   && ap_state_query(AP_SQ_RUN_MODE) == AP_SQ_RM_NORMAL;
+
+    if (rr_jwks_unread(issuer->fixed) && !is_first) {
+        RR_LOG_P(APLOG_WARNING, 0, ptemp, 10332, "key set of %s (%s): %d keys behind the first %d that can be used do not "
+                 "count, tokens signed with them get 401", issuer->policy.issuer, issuer->jwks_file,
+                 rr_jwks_unread(issuer->fixed), RR_MAX_JWKS_KEYS);
+    }
+}
+
 static apr_status_t load_keys(jwt_issuer_t *issuer, apr_pool_t *pconf, apr_pool_t *ptemp, rr_err_t *err)
 {
     char *text;
@@ -305,7 +320,11 @@ static apr_status_t load_keys(jwt_issuer_t *issuer, apr_pool_t *pconf, apr_pool_
     }
     if (issuer->jwks_file) {
         rv = jwt_file_read(&text, &len, issuer->jwks_file, RR_MAX_JWKS, ptemp, err);
-        return rv == APR_SUCCESS ? rr_jwks_parse(&issuer->fixed, text, len, 0, pconf, err) : rv;
+        rv = rv == APR_SUCCESS ? rr_jwks_parse(&issuer->fixed, text, len, 0, pconf, err) : rv;
+        if (rv == APR_SUCCESS) {
+            note_unread(issuer, ptemp);
+        }
+        return rv;
     }
     issuer->keyset = jwt_keyset_add(issuer->policy.issuer, issuer->jwks_url, pconf);
     return APR_SUCCESS;

@@ -323,6 +323,17 @@ static apr_status_t download_set(jwt_download_t *download, const jwt_keyset_t *k
     return rv;
 }
 
+/* Says once, and when their number changes, that a set has more keys than count. */
+static void note_unread(const jwt_keyset_t *keyset, const set_t *set)
+{
+    apr_uint32_t unread = (apr_uint32_t)rr_jwks_unread(set->keys);
+
+    if (atomic_exchange(&keyset->slot->unread, unread) != unread && unread) {
+        RR_LOG_S(APLOG_WARNING, 0, jwt_keysets.server, 10332, "key set of %s (%s): %u keys behind the first %d that can be used "
+                 "do not count, tokens signed with them get 401", keyset->issuer, set->jwks_url, unread, RR_MAX_JWKS_KEYS);
+    }
+}
+
 /* Fetches and publishes; the caller holds the claim. */
 static void fetch(jwt_keyset_t *keyset)
 {
@@ -350,6 +361,7 @@ static void fetch(jwt_keyset_t *keyset)
         apr_pool_destroy(p);
         return;
     }
+    note_unread(keyset, set);
     save(keyset, &download, p);
     set_release(keyset, set_install(keyset, set));
     note_success(keyset, &download);
@@ -523,6 +535,7 @@ void jwt_keyset_take_up(jwt_keyset_t *keyset, apr_pool_t *ptemp)
                  keyset->issuer, rr_err_text(&err));
         return;
     }
+    note_unread(keyset, set);
     apr_pool_destroy(set->pool);
     atomic_store(&keyset->slot->fetched, download.fetched);
     atomic_store(&keyset->slot->refresh, refresh_time(&download));

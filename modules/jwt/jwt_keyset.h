@@ -29,6 +29,7 @@ typedef struct slot_t {
     shared_count_t failures;   /* in a row */
     shared_count_t alarm;      /* alarm_e already logged */
     shared_count_t unsaved;    /* the file could not be written */
+    shared_count_t unread;     /* keys left out, as logged already */
 } slot_t;
 
 typedef enum { ALARM_NONE = 0, ALARM_OLD, ALARM_GONE } alarm_e;

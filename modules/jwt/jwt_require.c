@@ -6,6 +6,10 @@
  * subrequests: nothing is remembered between two calls, and without a user the
  * answer is that one is needed.
  *
+ * A stored proxy may take several tokens. What has to be so is asked of the
+ * first: then the lines of a <RequireAll> speak of one token, and none is met by
+ * what another issuer says. What must not be so is asked of each.
+ *
  * Result: granted only by a token that was verified for this request.
  */
 #include "jwt.h"
@@ -143,21 +147,34 @@ static int share_one(const apr_array_header_t *some, const apr_array_header_t *o
     return 0;
 }
 
-/* The token's identity; NULL, with *pdenied set and noted what lacks, where there is none. */
-static const rr_identity_t *token_of(request_rec *r, int is_negated, authz_status *pdenied)
+/* The next identity of a token from *pi on, of the first alone unless all count; NULL: no more. */
+static const rr_identity_t *next_token(const rr_principal_t *who, int all, int *pi)
 {
-    const rr_principal_t *who = core->principal_get(r);
-    const rr_identity_t *identity = who ? rr_principal_by_method(who, JWT_METHOD) : NULL;
+    const rr_identity_t *first = rr_principal_by_method(who, JWT_METHOD);
 
-    *pdenied = AUTHZ_DENIED;
-    if (!r->user) {
-        *pdenied = AUTHZ_DENIED_NO_USER;
-        identity = NULL;
+    while (*pi < who->count) {
+        const rr_identity_t *identity = who->identities[(*pi)++];
+
+        if (identity == first || (all && strcmp(identity->method, JWT_METHOD) == 0)) {
+            return identity;
+        }
     }
-    if (!identity && !is_negated) {
+    return NULL;
+}
+
+/* Who asked with a token, or with several; NULL, with *pdenied set and noted what lacks, where there is none. */
+static const rr_principal_t *token_holder(request_rec *r, int is_negated, authz_status *pdenied)
+{
+    const rr_principal_t *who = r->user ? core->principal_get(r) : NULL;
+
+    *pdenied = r->user ? AUTHZ_DENIED : AUTHZ_DENIED_NO_USER;
+    if (who && rr_principal_by_method(who, JWT_METHOD)) {
+        return who;
+    }
+    if (!is_negated) {
         core->lack(r, RR_LACK_METHOD, JWT_METHOD);
     }
-    return identity;
+    return NULL;
 }
 
 static authz_status deny(request_rec *r, int is_negated, rr_lack_e what, const char *word)
@@ -172,37 +189,59 @@ static authz_status jwt_check(request_rec *r, const char *text, const void *pars
 {
     const jwt_line_t *line = parsed;
     authz_status denied;
-    const rr_identity_t *identity = token_of(r, line->is_negated, &denied);
+    const rr_principal_t *who = token_holder(r, line->is_negated, &denied);
+    const rr_identity_t *token;
+    int is_of_issuer = 0, i = 0;
 
     (void)text;
-    if (!identity) {
+    if (!who) {
         return denied;
     }
-    if (line->issuers->nelts && !(identity->issuer_name && holds(line->issuers, identity->issuer_name))) {
-        return deny(r, line->is_negated, RR_LACK_OTHER, "issuer");
+    while ((token = next_token(who, line->is_negated, &i)) != NULL) {
+        if (line->issuers->nelts && !(token->issuer_name && holds(line->issuers, token->issuer_name))) {
+            continue;
+        }
+        is_of_issuer = 1;
+        if (!line->scopes->nelts || share_one(line->scopes, token->scopes)) {
+            return AUTHZ_GRANTED;
+        }
     }
-    if (line->scopes->nelts && !share_one(line->scopes, identity->scopes)) {
-        return deny(r, line->is_negated, RR_LACK_SCOPE, apr_array_pstrcat(r->pool, line->scopes, ' '));
-    }
-    return AUTHZ_GRANTED;
+    return is_of_issuer ? deny(r, line->is_negated, RR_LACK_SCOPE, apr_array_pstrcat(r->pool, line->scopes, ' '))
+                        : deny(r, line->is_negated, RR_LACK_OTHER, "issuer");
 }
 
 /* ---- rr-claim ---- */
 
+/* YES where a token says so, else DOUBT where one may. */
+static rr_match_e match_tokens(request_rec *r, const rr_principal_t *who, const void *parsed)
+{
+    rr_match_e match = RR_MATCH_NO;
+    const rr_identity_t *token;
+    int i = 0;
+
+    while (match != RR_MATCH_YES && (token = next_token(who, rr_glue_path_regex_is_negated(parsed), &i)) != NULL) {
+        rr_match_e one = rr_glue_path_regex_match(r, parsed, token->data);
+
+        match = one == RR_MATCH_NO ? match : one;
+    }
+    return match;
+}
+
 static authz_status claim_check(request_rec *r, const char *text, const void *parsed)
 {
+    int is_negated = rr_glue_path_regex_is_negated(parsed);
     authz_status denied;
-    const rr_identity_t *identity = token_of(r, rr_glue_path_regex_is_negated(parsed), &denied);
+    const rr_principal_t *who = token_holder(r, is_negated, &denied);
 
     (void)text;
-    if (!identity) {
+    if (!who) {
         return denied;
     }
-    switch (rr_glue_path_regex_match(r, parsed, identity->data)) {
+    switch (match_tokens(r, who, parsed)) {
     case RR_MATCH_YES:
         return AUTHZ_GRANTED;
     case RR_MATCH_NO:
-        return deny(r, rr_glue_path_regex_is_negated(parsed), RR_LACK_OTHER, "claim");
+        return deny(r, is_negated, RR_LACK_OTHER, "claim");
     case RR_MATCH_DOUBT:
         break;
     }

@@ -260,6 +260,7 @@ static void hand_over(int i, const name_t *name, apr_int64_t claim)
     atomic_store(&slot->failures, 0);
     atomic_store(&slot->alarm, 0);
     atomic_store(&slot->unsaved, 0);
+    atomic_store(&slot->unread, 0);
     atomic_store(&place->used, 0); /* should this process end here, the place is forgotten */
     apr_cpystrn(place->issuer, name->issuer, sizeof(place->issuer));
     apr_cpystrn(place->jwks_url, name->jwks_url, sizeof(place->jwks_url));

@@ -42,6 +42,7 @@ typedef struct token_t {
     const jwt_issuer_t *issuer; /* NULL: not found yet */
     rr_jws_t *jws;              /* NULL: not taken apart yet */
     const rr_json_t *claims;
+    unsigned char input[RR_SEEN_DIGEST]; /* digest of the signing input; from check_signature on */
     int is_verified;            /* just now, by the keys of proof; 0: it was before, or not at all */
     jwt_proof_t proof;
     rr_authn_result_t *result;
@@ -145,6 +146,7 @@ static rr_authn_outcome_e check_signature(token_t *token)
                                    rr_alg_names(p, issuer->algs)));
     }
     if (token->known && jwt_proof_holds(token->known->proof, issuer, allow)) {
+        memcpy(token->input, token->known->input, sizeof(token->input));
         RR_LOG_R(APLOG_DEBUG, 0, token->r, 10312, "token of %s: its signature was verified before, by the same keys",
                  issuer->name);
         return RR_AUTHN_VERIFIED;
@@ -152,6 +154,10 @@ static rr_authn_outcome_e check_signature(token_t *token)
     if (!token->jws && parse(token) != RR_AUTHN_VERIFIED) {
         return RR_AUTHN_INVALID; /* it did parse once */
     }
+    if (!jwt_memory_digest(token->input, token->jws->input, token->jws->input_len)) {
+        return unavailable(token, "no_memory", "its signing input cannot be digested");
+    }
+    token->jws->sha256 = token->input;
     rv = jwt_proof_make(&proof, issuer, token->jws, allow, p, &err);
     switch (rv) {
     case APR_SUCCESS:
@@ -180,13 +186,13 @@ static apr_time_t time_of(const token_t *token, const char *claim)
     return seconds < apr_time_sec(APR_INT64_MAX) ? apr_time_from_sec(seconds) : APR_INT64_MAX;
 }
 
-static rr_authn_outcome_e check_revoked(token_t *token, const char *sub, const unsigned char input[RR_SEEN_DIGEST])
+static rr_authn_outcome_e check_revoked(token_t *token, const char *sub)
 {
     rr_err_t err = RR_ERR_INIT;
 
     switch (token->core->token_revoked(token->r, token->issuer->policy.issuer,
                                        rr_json_string(rr_json_member(token->claims, "jti")), sub,
-                                       time_of(token, "iat"), input, &err)) {
+                                       time_of(token, "iat"), token->input, &err)) {
     case APR_SUCCESS:
         return RR_AUTHN_VERIFIED;
     case RR_EREVOKED:
@@ -249,12 +255,12 @@ static const rr_identity_t *make_identity(const token_t *token, const char *sub)
 }
 
 /* Remembers what was just verified; where it was remembered already, by which keys now. Only what all providers call a token. */
-static void remember(const token_t *token, const unsigned char input[RR_SEEN_DIGEST])
+static void remember(const token_t *token)
 {
     rr_seen_token_t seen = { .claims = token->claims, .alg = token->jws->alg, .expires = time_of(token, "exp"),
                              .proof = &token->proof, .proof_len = sizeof(token->proof) };
 
-    memcpy(seen.input, input, sizeof(seen.input));
+    memcpy(seen.input, token->input, sizeof(seen.input));
     if (token->has_shape || rr_jws_has_shape(token->text, token->len)) {
         jwt_memory_keep(token->digest, &seen, token->r->request_time);
     }
@@ -265,7 +271,6 @@ static rr_authn_outcome_e verify(token_t *token)
 {
     rr_authn_result_t *result = token->result;
     rr_authn_outcome_e outcome = check_claims(token);
-    unsigned char input[RR_SEEN_DIGEST];
     const char *sub;
 
     if (outcome == RR_AUTHN_VERIFIED) {
@@ -274,19 +279,13 @@ static rr_authn_outcome_e verify(token_t *token)
     if (outcome != RR_AUTHN_VERIFIED) {
         return outcome;
     }
-    if (token->known) {
-        memcpy(input, token->known->input, sizeof(input));
-    }
-    else if (!jwt_memory_digest(input, token->jws->input, token->jws->input_len)) {
-        return unavailable(token, "no_memory", "its signing input cannot be digested");
-    }
     sub = rr_json_string(rr_json_at(token->claims, sub_claim_of(token)));
-    outcome = check_revoked(token, sub, input);
+    outcome = check_revoked(token, sub);
     if (outcome != RR_AUTHN_VERIFIED) {
         return outcome;
     }
     if (token->is_verified) {
-        remember(token, input);
+        remember(token);
     }
     if (result->count == RR_MAX_IDENTITIES) {
         return refuse(token, "too_many", "Too many credentials were sent.", "more tokens than are taken");

@@ -60,6 +60,7 @@ struct rr_jwk_t {
 struct rr_jwks_t {
     const rr_jwk_t *keys[RR_MAX_JWKS_KEYS];
     int count;
+    int unread; /* the set was full */
     EVP_MD *md[RR_JWA_COUNT]; /* fetched once; NULL for EdDSA and HS */
 };
 

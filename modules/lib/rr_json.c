@@ -110,16 +110,15 @@ const char *rr_json_string(const rr_json_t *value)
     return rr_json_kind(value) == RR_JSON_STRING ? value->u.text : NULL;
 }
 
+#define SURE_DIGITS 18 /* that int64 holds whatever they are */
+
 /* Digits before the point and the exponent together say how many digits of the mantissa are the integer. */
-int rr_json_int(const rr_json_t *value, apr_int64_t *pnumber)
+static int read_int(const rr_json_t *value, apr_int64_t *pnumber)
 {
     const char *at, *end, *digits;
     apr_int64_t shift = 0, number = 0, whole = 0, i;
     int exponent_sign = 1, negative, in_fraction = 0;
 
-    if (rr_json_kind(value) != RR_JSON_NUMBER) {
-        return 0;
-    }
     at = value->u.text;
     end = at + value->size;
     negative = *at == '-';
@@ -154,6 +153,29 @@ int rr_json_int(const rr_json_t *value, apr_int64_t *pnumber)
         return 0;
     }
     *pnumber = negative ? number : -number;
+    return 1;
+}
+
+int rr_json_int(const rr_json_t *value, apr_int64_t *pnumber)
+{
+    apr_int64_t number = 0;
+    apr_size_t i;
+
+    if (rr_json_kind(value) != RR_JSON_NUMBER) {
+        return 0;
+    }
+    if (value->size > SURE_DIGITS) {
+        return read_int(value, pnumber);
+    }
+    for (i = 0; i < value->size; i++) {
+        unsigned int digit = (unsigned char)value->u.text[i] - (unsigned int)'0';
+
+        if (digit > 9) {
+            return read_int(value, pnumber);
+        }
+        number = number * 10 + digit;
+    }
+    *pnumber = number;
     return 1;
 }
 

@@ -479,6 +479,7 @@ apr_status_t rr_jwks_parse(const rr_jwks_t **pset, const char *text, apr_size_t 
             first_at = i + 1;
         }
     }
+    set->unread = (int)(rr_json_size(keys) - i);
     if (!set->count) {
         return first_at ? rr_err_set(err, RR_EINVAL, first.where, "no usable key in the set; the first is left out: %s",
                                      rr_err_text(&first))
@@ -515,6 +516,11 @@ apr_status_t rr_jwks_from_secret(const rr_jwks_t **pset, const unsigned char *se
 int rr_jwks_count(const rr_jwks_t *set)
 {
     return set->count;
+}
+
+int rr_jwks_unread(const rr_jwks_t *set)
+{
+    return set->unread;
 }
 
 int rr_jwk_has_kid(const rr_jwk_t *key, const char *kid, apr_size_t len)

@@ -18,9 +18,11 @@
 
 #include <openssl/crypto.h>
 #include <openssl/err.h>
+#include <openssl/sha.h>
 
 #include <string.h>
 
+#define ALGS_SHA256 (RR_ALG_RS256 | RR_ALG_PS256 | RR_ALG_ES256 | RR_ALG_ES256K)
 #define MAX_COORDINATE 66                                  /* of P-521 */
 #define MAX_DER_SIGNATURE (3 + 2 * (2 + 1 + MAX_COORDINATE)) /* SEQUENCE of two INTEGERs */
 
@@ -245,6 +247,18 @@ typedef struct trial_t {
     int tried; /* keys that the signature was verified with */
 } trial_t;
 
+static int digest_input(trial_t *trial, const EVP_MD *md)
+{
+    const rr_jws_t *jws = trial->jws;
+
+    if (jws->sha256 && jws->alg & ALGS_SHA256) {
+        trial->digest_len = SHA256_DIGEST_LENGTH;
+        memcpy(trial->digest, jws->sha256, SHA256_DIGEST_LENGTH);
+        return 1;
+    }
+    return EVP_Digest(jws->input, jws->input_len, trial->digest, &trial->digest_len, md, NULL);
+}
+
 static int try_key(trial_t *trial, const rr_jwks_t *set, const rr_jwk_t *key)
 {
     const rr_jws_t *jws = trial->jws;
@@ -260,7 +274,7 @@ static int try_key(trial_t *trial, const rr_jwks_t *set, const rr_jwk_t *key)
     if (key->kty == RR_KTY_OKP) {
         return verify_eddsa(jws, key);
     }
-    if (!trial->digest_len && !EVP_Digest(jws->input, jws->input_len, trial->digest, &trial->digest_len, md, NULL)) {
+    if (!trial->digest_len && !digest_input(trial, md)) {
         return 0;
     }
     return verify_digest(jws, key, trial->digest, trial->digest_len);

@@ -124,6 +124,37 @@ sub at_once
     is($issuer->count('/.well-known/openid-configuration'), 1, 'and no second discovery');
 }
 
+# ---- floods, by 64 clients at once over several children ----
+{
+    my $issuer = issuer();
+    my $httpd = gateway($issuer, conf => "RRJwksInterval 2s\n", line => 'jwks=' . $issuer->jwks_uri);
+    my $known = token($issuer, $key);
+    is(status($httpd, $known), 200, 'known');
+    my ($front, $signature) = $known =~ /^(.*\.)([^.]*)$/;
+    my @forged = map { my $at = 1 + $_ % 80; my $s = $signature; substr($s, $at, 1) = substr($s, $at, 1) eq 'A' ? 'B' : 'A'; $front . $s } 1 .. 400;
+    is_deeply(at_once($httpd, 64, @forged), { 401 => 400 }, 'a flood of forged tokens');
+    is($issuer->count('/jwks'), 1, 'fetches nothing');
+
+    $issuer->behave('/jwks', slow => 0.3);
+    my $start = time();
+    my $seen = at_once($httpd, 64, map { $_ % 8 ? stray($issuer) : $known } 0 .. 1599);
+    my $intervals = 1 + int((time() - $start) / 2);
+    is_deeply($seen, { 200 => 200, 401 => 1400 }, 'a flood of unknown kids, good tokens among them');
+    my $fetched = $issuer->count('/jwks') - 1;
+    ok($fetched >= 1 && $fetched <= $intervals, "fetches once an interval: $fetched in $intervals");
+    is_deeply(at_once($httpd, 64, ($known) x 64), { 200 => 64 }, 'and leaves nobody waiting');
+}
+
+# ---- more keys than count ----
+{
+    my $issuer = issuer(keys => [(map { { %{ $key->jwk }, kid => "many-$_" } } 1 .. 64), $next]);
+    my $httpd = gateway($issuer, conf => "RRJwksInterval 1s\n", line => 'jwks=' . $issuer->jwks_uri);
+    is(status($httpd, token($issuer, $key, kid => 'many-64')), 200, 'the last key that counts');
+    is(status($httpd, token($issuer, $next)), 401, 'the first that does not');
+    ok(wait_for(sub { status($httpd, token($issuer, $next)); $issuer->count('/jwks') > 2 }, 20), 'fetched again');
+    is(scalar(() = $httpd->errorlog =~ /RR10332.*: 1 keys behind the first 64/g), 1, 'said once');
+}
+
 # ---- slow ----
 {
     my $issuer = issuer();
@@ -282,6 +313,6 @@ for my $case (
     $httpd->stop;
 }
 
-expect_log('RR10320', 'RR10321', 'RR10324');
+expect_log('RR10332', 'RR10320', 'RR10321', 'RR10324');
 allow_log('RR10326', 'RR10327', 'AH10392', 'AH03092', qr/AH00045|AH00046|AH00161|AH00484/);
 finish();

@@ -51,6 +51,34 @@ Header always set X-Who "%{RR_SUB}e|%{RR_CREDENTIAL}e|%{RR_SCOPE}e"
     RRGateway On
     Require rr-proxy
 </Location>
+<Location "/unlike">
+    RRTargetAllow loopback
+    AuthType RR
+    RRGateway On
+    <RequireAll>
+        Require rr-proxy
+        Require not rr-claim sub ^bob$
+        Require not rr-jwt scope people:read
+    </RequireAll>
+</Location>
+<Location "/alice">
+    RRTargetAllow loopback
+    AuthType RR
+    RRGateway On
+    Require rr-claim sub ^alice$
+</Location>
+<Location "/bob">
+    RRTargetAllow loopback
+    AuthType RR
+    RRGateway On
+    Require rr-claim sub ^bob$
+</Location>
+<Location "/reader">
+    RRTargetAllow loopback
+    AuthType RR
+    RRGateway On
+    Require rr-jwt scope people:read
+</Location>
 <Location "/listed">
     RRTargetAllow 127.0.0.0/8
     AuthType RR
@@ -180,6 +208,15 @@ cases($httpd,
     ask('a configured issuer\'s beside its own header', 'own', { Authorization => "Bearer $employee", 'X-User-Auth' => $bob }, $admitted,
         who(qr/^carol\|/)),
     ask('a token of no issuer beside a good one', 'own', { Authorization => "Bearer $alice", 'X-User-Auth' => $bob }, 401),
+
+    # ---- requirements and two tokens: met by the first, turned round by any ----
+    below('unlike', 'not asked for', 'pair', $alice, $admitted),
+    below('unlike', 'the second is not wanted', 'pair', { Authorization => "Bearer $alice", 'X-User-Auth' => $bob }, 403),
+    below('alice', 'the first says so', 'pair', { Authorization => "Bearer $alice", 'X-User-Auth' => $bob }, $admitted),
+    below('bob', 'only the second says so', 'pair', { Authorization => "Bearer $alice", 'X-User-Auth' => $bob }, 403),
+    below('bob', 'alone it would do', 'pair', { 'X-User-Auth' => $bob }, $admitted),
+    below('reader', 'only the second has the scope', 'pair', { Authorization => "Bearer $alice", 'X-User-Auth' => $bob }, 403),
+    below('reader', 'alone it would have it', 'pair', { 'X-User-Auth' => $bob }, $admitted),
 
     # ---- what does not verify ----
     ask('an inactive credential', 'off', $alice, 401),

@@ -197,6 +197,12 @@ static void ceilings(void)
     }
     is_int(load(many, 0, NULL), RR_MAX_JWKS_KEYS, "keys to the limit");
     is_int(load(apr_pstrcat(pool, many, ",{" ED "}", NULL), 0, NULL), RR_MAX_JWKS_KEYS, "one past it is not used");
+    text = apr_pstrcat(pool, "{\"keys\":[", many, ",{" ED "},{}]}", NULL);
+    rr_jwks_parse(&set, text, strlen(text), 0, pool, NULL);
+    is_int(rr_jwks_unread(set), 2, "and what is not looked at is counted");
+    text = apr_pstrcat(pool, "{\"keys\":[", many, "]}", NULL);
+    rr_jwks_parse(&set, text, strlen(text), 0, pool, NULL);
+    is_int(rr_jwks_unread(set), 0, "nothing, at the limit");
 
     text = apr_pstrcat(pool, small, blanks(RR_MAX_JWKS - (sizeof(small) - 1)), NULL);
     is_int(rr_jwks_parse(&set, text, strlen(text), 0, pool, NULL), APR_SUCCESS, "a set at the limit");
