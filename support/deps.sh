@@ -30,9 +30,12 @@ if command -v apt-get >/dev/null 2>&1; then
                 install --no-install-recommends "$@"
     }
 elif command -v dnf >/dev/null 2>&1; then
-    build='httpd-devel httpd-core apr-devel apr-util-devel apr-util-sqlite apr-util-pgsql pcre2-devel
-        libcurl-devel openssl-devel gcc perl-interpreter perl-JSON-PP perl-Time-HiRes curl openssl redhat-rpm-config'
-    test='perl-Apache-Test perl-Test-Harness perl-Test-Simple perl-CryptX perl-IO-Socket-SSL jansson-devel sqlite postgresql-server clang compiler-rt
+    # By the names in Fedora's specs; never run there. mod_ssl and mod_http2 are no part of httpd-core, Perl's own
+    # modules are packages each, and Apache::Test comes with mod_perl-devel.
+    build='httpd-devel httpd-core mod_ssl mod_http2 apr-devel apr-util-devel apr-util-sqlite apr-util-pgsql pcre2-devel
+        libcurl-devel openssl-devel gcc perl-interpreter perl-lib perl-FindBin perl-File-Copy perl-JSON-PP perl-Time-HiRes
+        perl-Digest-SHA curl openssl redhat-rpm-config'
+    test='mod_perl-devel perl-Test-Harness perl-Test-Simple perl-CryptX perl-IO-Socket-SSL jansson-devel sqlite postgresql-server clang compiler-rt
         libasan libubsan git valgrind'
     node='nodejs nodejs-npm'
     bench='wrk util-linux'
