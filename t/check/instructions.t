@@ -24,8 +24,8 @@ use RR::Util qw(run server_user give_away httpd_program);
 my $record = root() . '/t/bench/instructions.tsv';
 my $recording = grep { $_ eq '--record' } @ARGV;
 my $tolerance = 0.10;
-my $slack = 150; # instructions: what is nearly nothing may change by more than a tenth
-my $requests = 100;
+my $slack = 400; # instructions: how packets and phases fall on a busy machine is seen in what is nearly nothing
+my ($batches, $requests) = (5, 20);
 
 plan(skip_all => 'a build with sanitizers counts its own') if $ENV{RR_PRELOAD} || build() =~ /asan|cover/;
 
@@ -164,7 +164,8 @@ sub dumped
     return { all => $all, libcrypto => $crypto ? $cost{$crypto} : 0 };
 }
 
-# Instructions of one request; what is kept from the first ones is there by then.
+# Instructions of one request; what is kept from the first ones is there by then. Of several batches the least: what is
+# done once a second, such as the text of the date, is in some of them.
 sub count
 {
     my ($server, $path, %opt) = @_;
@@ -176,17 +177,21 @@ sub count
 
     $send->() for 1 .. 10;
     dumped($server, $client);
-    $send->() for 1 .. $requests;
-    my $got = dumped($server, $client);
+    my $least;
+    for (1 .. $batches) {
+        $send->() for 1 .. $requests;
+        my $got = dumped($server, $client);
+        $least = $got if !$least || $got->{all} < $least->{all};
+    }
     $client->close;
-    $got->{$_} /= $requests for qw(all libcrypto);
-    return $got;
+    $least->{$_} /= $requests for qw(all libcrypto);
+    return $least;
 }
 
 my $key = sub { return { 'X-API-Key' => $caller->{key} } };
 my ($seen, $fresh) = (token('seen'), 0);
 my $known = sub { return { Authorization => "Bearer $seen" } };
-my @tokens = map { token($_) } 1 .. $requests + 10;
+my @tokens = map { token($_) } 1 .. $batches * $requests + 10;
 my $new = sub { return { Authorization => 'Bearer ' . $tokens[$fresh++] } };
 
 my $floor = count($ours, '/x.json', headers => $key);
