@@ -54,7 +54,7 @@ const rr_ruleset_t *rr_ruleset_make(const rr_rule_t *const *rules, int count, ap
 apr_status_t rr_ruleset_parse(const rr_ruleset_t **pset, const char *text, apr_size_t len, apr_pool_t *p,
                               rr_err_t *err);
 
-/** rr_ruleset_parse of a file. Errors: also those of reading it; err->where is then the path. */
+/** rr_ruleset_parse of a file. Errors: also those of rr_file_read. */
 apr_status_t rr_ruleset_load(const rr_ruleset_t **pset, const char *path, apr_pool_t *p, rr_err_t *err);
 
 /**

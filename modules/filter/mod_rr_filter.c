@@ -14,11 +14,12 @@
  */
 #include "filter.h"
 
+#include "rr_file.h"
+
 #include <http_core.h>
 #include <http_request.h>
 #include <mod_proxy.h>
 
-#include <apr_file_io.h>
 #include <apr_strings.h>
 
 #include <string.h>
@@ -93,28 +94,6 @@ static const char *set_file(cmd_parms *cmd, void *conf, const char *name)
     return NULL;
 }
 
-static apr_status_t read_text(const char *path, char **ptext, apr_size_t *plen, apr_pool_t *p, rr_err_t *err)
-{
-    apr_finfo_t info;
-    apr_file_t *file;
-    char reason[128];
-    apr_status_t rv = apr_file_open(&file, path, APR_FOPEN_READ, APR_FPROT_OS_DEFAULT, p);
-
-    if (rv == APR_SUCCESS && (rv = apr_file_info_get(&info, APR_FINFO_SIZE | APR_FINFO_TYPE, file)) == APR_SUCCESS) {
-        if (info.filetype != APR_REG || info.size > MAX_FILE) {
-            return rr_err_set(err, RR_EINVAL, path, "not a file of at most %d bytes", MAX_FILE);
-        }
-        *plen = (apr_size_t)info.size;
-        *ptext = apr_pcalloc(p, *plen + 1);
-        rv = apr_file_read_full(file, *ptext, *plen, NULL);
-        apr_file_close(file);
-    }
-    if (rv != APR_SUCCESS) {
-        return rr_err_set(err, rv, path, "cannot be read: %s", apr_strerror(rv, reason, sizeof(reason)));
-    }
-    return rv;
-}
-
 static int check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s)
 {
     void *files = NULL;
@@ -125,14 +104,15 @@ static int check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, 
     for (i = 0; rc == OK && files && i < ((apr_array_header_t *)files)->nelts; i++) {
         filter_file_t *file = APR_ARRAY_IDX((apr_array_header_t *)files, i, filter_file_t *);
         rr_err_t err = RR_ERR_INIT;
-        apr_size_t len = 0;
-        char *text = NULL;
+        apr_size_t len;
+        char *text;
 
-        if (read_text(file->path, &text, &len, ptemp, &err) == APR_SUCCESS) {
+        if (rr_file_read(&text, &len, file->path, MAX_FILE, ptemp, &err) == APR_SUCCESS) {
             rr_filters_read(&file->filters, text, len, pconf, &err);
         }
         if (err.status != APR_SUCCESS) {
-            RR_LOG_S(APLOG_EMERG, 0, s, 10500, "RRFilters %s: %s: %s", file->path, err.where, rr_err_text(&err));
+            RR_LOG_S(APLOG_EMERG, 0, s, 10500, "RRFilters %s: %s%s%s", file->path, err.where,
+                     *err.where ? ": " : "", rr_err_text(&err));
             rc = HTTP_INTERNAL_SERVER_ERROR;
         }
     }

@@ -173,10 +173,6 @@ apr_status_t jwt_state_read(jwt_download_t *download, const char *path, const ch
 apr_status_t jwt_state_write(const jwt_download_t *download, const char *path, const char *issuer,
                              const char *jwks_url, apr_pool_t *p, rr_err_t *err);
 
-/** A whole regular file of at most max bytes, NUL-terminated. */
-apr_status_t jwt_file_read(char **ptext, apr_size_t *plen, const char *path, apr_size_t max, apr_pool_t *p,
-                           rr_err_t *err);
-
 /* ---- jwt_stored.c: jwtVerify credentials of a stored proxy ---- */
 
 #define JWT_STORED_MAX_ISSUER 2048 /* bytes of a stored issuer or jwksUri: what the management API takes */

@@ -19,6 +19,8 @@
  */
 #include "jwt.h"
 
+#include "rr_file.h"
+
 #include <unixd.h>
 
 #include <apr_escape.h>
@@ -146,39 +148,6 @@ apr_status_t jwt_download(jwt_download_t *download, const char *issuer, const ch
 
 /* ---- the file ---- */
 
-apr_status_t jwt_file_read(char **ptext, apr_size_t *plen, const char *path, apr_size_t max, apr_pool_t *p,
-                           rr_err_t *err)
-{
-    apr_finfo_t info;
-    apr_file_t *file;
-    char reason[128];
-    apr_status_t rv;
-
-    *ptext = NULL;
-    *plen = 0;
-    rv = apr_stat(&info, path, APR_FINFO_TYPE | APR_FINFO_SIZE, p); /* first: opening a FIFO would wait */
-    if (rv == APR_SUCCESS && info.filetype != APR_REG) {
-        return rr_err_set(err, RR_EINVAL, NULL, "%s is no regular file", path);
-    }
-    if (rv == APR_SUCCESS && (info.size < 0 || (apr_uint64_t)info.size > max)) {
-        return rr_err_set(err, RR_EINVAL, NULL, "%s has more than %" APR_SIZE_T_FMT " bytes", path, max);
-    }
-    if (rv == APR_SUCCESS) {
-        rv = apr_file_open(&file, path, APR_FOPEN_READ | APR_FOPEN_BINARY, APR_FPROT_OS_DEFAULT, p);
-    }
-    if (rv != APR_SUCCESS) {
-        return rr_err_set(err, rv, NULL, "%s cannot be read: %s", path, apr_strerror(rv, reason, sizeof(reason)));
-    }
-    *ptext = apr_palloc(p, (apr_size_t)info.size + 1);
-    rv = apr_file_read_full(file, *ptext, (apr_size_t)info.size, plen);
-    apr_file_close(file);
-    if (rv != APR_SUCCESS && !APR_STATUS_IS_EOF(rv)) {
-        return rr_err_set(err, rv, NULL, "%s cannot be read: %s", path, apr_strerror(rv, reason, sizeof(reason)));
-    }
-    (*ptext)[*plen] = '\0';
-    return APR_SUCCESS;
-}
-
 apr_status_t jwt_state_directory(const char *dir, apr_pool_t *p, rr_err_t *err)
 {
     uid_t user = geteuid() == 0 ? ap_unixd_config.user_id : geteuid();
@@ -248,7 +217,7 @@ apr_status_t jwt_state_read(jwt_download_t *download, const char *path, const ch
     const char *said_issuer, *said_source;
     char *text, *rest;
     apr_size_t len;
-    apr_status_t rv = jwt_file_read(&text, &len, path, MOST_STATE, p, err);
+    apr_status_t rv = rr_file_read(&text, &len, path, MOST_STATE, p, err);
 
     memset(download, 0, sizeof(*download));
     if (rv != APR_SUCCESS) {

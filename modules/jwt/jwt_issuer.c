@@ -9,6 +9,7 @@
 #include "jwt.h"
 
 #include "rr_fetch.h"
+#include "rr_file.h"
 #include "rr_secret.h"
 
 #include <http_core.h>
@@ -276,7 +277,7 @@ static apr_status_t load_secret(jwt_issuer_t *issuer, apr_pool_t *pconf, apr_poo
 {
     char *text;
     apr_size_t len, i, end;
-    apr_status_t rv = jwt_file_read(&text, &len, issuer->secret_file, RR_MAX_SECRET, ptemp, err);
+    apr_status_t rv = rr_file_read(&text, &len, issuer->secret_file, RR_MAX_SECRET, ptemp, err);
 
     if (rv != APR_SUCCESS) {
         return rv;
@@ -319,7 +320,7 @@ static apr_status_t load_keys(jwt_issuer_t *issuer, apr_pool_t *pconf, apr_pool_
         return load_secret(issuer, pconf, ptemp, err);
     }
     if (issuer->jwks_file) {
-        rv = jwt_file_read(&text, &len, issuer->jwks_file, RR_MAX_JWKS, ptemp, err);
+        rv = rr_file_read(&text, &len, issuer->jwks_file, RR_MAX_JWKS, ptemp, err);
         rv = rv == APR_SUCCESS ? rr_jwks_parse(&issuer->fixed, text, len, 0, pconf, err) : rv;
         if (rv == APR_SUCCESS) {
             note_unread(issuer, ptemp);

@@ -3,9 +3,9 @@
  * rr_ruleset.c: rules of one scope together: from a file or a store, indexed,
  * and warned of.
  */
+#include "rr_file.h"
 #include "rr_rule_private.h"
 
-#include <apr_file_io.h>
 #include <apr_hash.h>
 #include <apr_strings.h>
 
@@ -119,43 +119,17 @@ apr_status_t rr_ruleset_parse(const rr_ruleset_t **pset, const char *text, apr_s
     return rv;
 }
 
-static apr_status_t read_file(char **ptext, apr_size_t *plen, const char *path, apr_pool_t *p)
-{
-    apr_file_t *file;
-    apr_finfo_t info;
-    apr_status_t rv;
-
-    if ((rv = apr_file_open(&file, path, APR_FOPEN_READ | APR_FOPEN_BINARY, 0, p)) != APR_SUCCESS) {
-        return rv;
-    }
-    if ((rv = apr_file_info_get(&info, APR_FINFO_SIZE | APR_FINFO_TYPE, file)) == APR_SUCCESS) {
-        if (info.filetype != APR_REG || info.size > RR_MAX_RULE_FILE) {
-            rv = RR_EINVAL;
-        } else {
-            *ptext = apr_palloc(p, (apr_size_t)info.size + 1);
-            *plen = (apr_size_t)info.size;
-            rv = *plen ? apr_file_read_full(file, *ptext, *plen, NULL) : APR_SUCCESS;
-        }
-    }
-    apr_file_close(file);
-    return rv;
-}
-
 apr_status_t rr_ruleset_load(const rr_ruleset_t **pset, const char *path, apr_pool_t *p, rr_err_t *err)
 {
-    char *text = NULL, why[120];
-    apr_size_t len = 0;
+    apr_size_t len;
     apr_pool_t *ptemp;
     apr_status_t rv;
+    char *text;
 
     *pset = NULL;
     apr_pool_create(&ptemp, p);
-    rv = read_file(&text, &len, path, ptemp);
-    if (rv == RR_EINVAL) {
-        rr_err_set(err, rv, path, "is not a plain file of at most %d bytes", RR_MAX_RULE_FILE);
-    } else if (rv != APR_SUCCESS) {
-        rr_err_set(err, rv, path, "cannot be read: %s", apr_strerror(rv, why, sizeof(why)));
-    } else {
+    rv = rr_file_read(&text, &len, path, RR_MAX_RULE_FILE, ptemp, err);
+    if (rv == APR_SUCCESS) {
         rv = rr_ruleset_parse(pset, text, len, p, err);
     }
     apr_pool_destroy(ptemp);

@@ -31,7 +31,7 @@ for my $conf ("RRRules $good", "RRRules good.json", "<Location /a>\nRRRules $goo
     is($got->{exit}, 0, 'accepted: ' . ($conf =~ s/\n/ | /gr)) or diag($got->{err});
 }
 my @files = (
-    ['no such file', undef, qr/RRRules missing\.json: .*missing\.json: cannot be read/],
+    ['no such file', undef, qr/RRRules missing\.json: .*missing\.json cannot be read/],
     ['not JSON', '[{', qr/RRRules/],
     ['an unknown member', '[{"effect":"allow"},{"effect":"deny","patth":1}]', qr{/1/patth: this member is not known}],
     ['a bad pattern', '{"rules":[{"effect":"deny","path":{"pattern":"^/a("}}]}', qr{/rules/0.*: not a regular expression: .* at offset 4}],
