@@ -61,9 +61,9 @@ AddType text/html .shtml
 </Location>
 <Location "/cached">
     RRFilters $filters
-    CacheEnable disk
     ProxyPass "http://127.0.0.1:$port"
 </Location>
+CacheEnable disk "/cached"
 CacheRoot $dir/cache
 CacheIgnoreNoLastMod On
 CacheIgnoreCacheControl On

@@ -10,7 +10,7 @@ use RR::Token;
 use RR::Upstream;
 use RR::Util qw(json_text wait_for);
 
-my $httpd = httpd(modules => [qw(core jwt filter)],
+my $httpd = httpd(modules => [qw(core jwt filter)], extra => [qw(cache cache_disk)],
                   start => 0);
 my $upstream = RR::Upstream->start(dir => $httpd->dir . '/upstream');
 my $key = RR::Token->key('ES256');
@@ -57,6 +57,23 @@ RRAuditLog $dir/logs/audit.log
     RRFilters $gate
     ProxyPass "http://127.0.0.1:$port"
 </Location>
+<Location "/cached">
+    AuthType RR
+    RRAuthMode optional
+    Require all granted
+    RRFilters $gate
+    ProxyPass "http://127.0.0.1:$port"
+</Location>
+<Location "/kept">
+    ProxyPass "http://127.0.0.1:$port"
+</Location>
+CacheEnable disk "/cached"
+CacheEnable disk "/kept"
+CacheRoot $dir/cache
+CacheQuickHandler On
+CacheIgnoreNoLastMod On
+CacheIgnoreCacheControl On
+CacheStorePrivate On
 <Location "/ssn">
     RRFilters $ssn
     RRFilterBuffer 4k
@@ -69,6 +86,8 @@ RRAuditLog $dir/logs/audit.log
     ErrorDocument 404 /data/card.json
 </Location>
 CONF
+mkdir("$dir/cache");
+chmod(0777, "$dir/cache");
 $httpd->start;
 
 my $secret = '123-45-6789';
@@ -91,6 +110,18 @@ cases($httpd,
     ['no token: as free', { path => '/gate/v1/export' }, { status => 200, body => '{}' }],
     ['another path: untouched', { path => '/gate/v1/other', headers => token(tier => 'free') }, { status => 200, body => $body }],
     ['the path with its query', { path => '/gate/v1/export?x=/v1/other' }, { status => 200, body => '{}' }],
+);
+
+# ---- a cache in front of it, quick handler and all, never gives one caller what another got ----
+my @keep = (headers => [['Content-Type', 'application/json'], ['Cache-Control', 'max-age=100']]);
+$upstream->behave($_, body => $body, @keep) for '/v1/export', '/kept';
+cases($httpd,
+    ['cached: what no filter concerns', { path => '/kept/kept' }, { status => 200, body => $body }],
+    ['cached: which the cache has', { path => '/kept/kept' }, { status => 200, body => $body, headers => { Age => qr/^\d/ } }],
+    ['cached: premium', { path => '/cached/v1/export', headers => token(tier => 'premium') }, { status => 200, body => $body }],
+    ['cached: then free', { path => '/cached/v1/export', headers => token(tier => 'free') }, { status => 200, body => '{}' }],
+    ['cached: then nobody', { path => '/cached/v1/export' }, { status => 200, body => '{}' }],
+    ['cached: then premium', { path => '/cached/v1/export', headers => token(tier => 'premium') }, { status => 200, body => $body, headers => { Age => undef } }],
 );
 
 # ---- headers, methods, conditions ----
@@ -146,6 +177,11 @@ my @bodies = (
     ['another media type', { body => $body, type => 'text/html' }, 422],
     ['no media type', { body => $body, headers => [['Content-Type', '']] }, 422],
     ['another character set', { body => $body, type => 'application/json; charset=utf-16' }, 422],
+    ['the empty name, and members of it', { body => '{"":{"ssn":1,"":2},"ssn":3}' }, 200, '{"":{"":2}}'],
+    ['a chunk border inside an escape', { chunks => ['{"\\u00', '73s', 'n":"', $secret, '","\\u', '0061":"\\', 'n"}'] }, 200,
+        '{"\\u0061":"\\n"}'],
+    ['a chunk border inside a character', { chunks => ["{\"\xc3", "\xa9\":\"\xe2\x82", "\xac\"}"] }, 200, "{\"\xc3\xa9\":\"\xe2\x82\xac\"}"],
+    ['deflate', { body => $body, headers => [['Content-Encoding', 'deflate'], ['Content-Type', 'application/json']] }, 422],
     ['gzip', { body => $body, headers => [['Content-Encoding', 'gzip'], ['Content-Type', 'application/json']] }, 422],
     ['br', { body => $body, headers => [['Content-Encoding', 'br'], ['Content-Type', 'application/json']] }, 422],
     ['a part', { status => 206, body => $body, headers => [['Content-Range', 'bytes 0-9/10'], ['Content-Type',

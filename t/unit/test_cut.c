@@ -337,6 +337,61 @@ static void test_refused_operations(void)
     }
 }
 
+/* Stages in one chain, against the same stages one after the other, each over the whole output of the one before. */
+static void test_stages(void)
+{
+    static const char *const stages[][5] = {
+        { "d:^\\[0\\]$", "d:^\\[0\\]$", "d:^\\[0\\]$", "d:^\\[0\\]$" },     /* each counts what the one before left */
+        { "r:id", "d:\\[1\\]", "r$..id", "d:^\\[0\\]\\.id$" },
+        { "d$..a", "r:b|c", "d:^b$", "r:c" },
+        { "d:.*", "r:a", "d:a", "r:.*" },
+        { "r$", "d$[1:]", "r$[0]", "d$.*.a" },
+        { "d:nothing", "d:\\bssn\\b", "d:(?=x)x", "r:.*" },
+    };
+    static const char *const bodies[] = {
+        "[0,1,2,3,4,5]",
+        "[{\"id\":1,\"a\":[1,{\"id\":2}]},{\"id\":3,\"b\":{\"c\":{\"a\":1}}},[[{\"id\":4}]]]",
+        " { \"a\" : 1 , \"b\" : { \"a\" : [ ] , \"c\" : 1.0 } , \"ssn\" : { \"x\" : [ { \"b\" : 1e400 } ] } } ",
+        "{\"a\":1,\"a\":{\"b\":[{\"c\":1},{\"c\":2,\"a\":3}]},\"\":{\"c\":null}}",
+        "\"x\"", "7", "[]", "{}",
+    };
+    size_t s, b, i;
+
+    for (s = 0; s < sizeof(stages) / sizeof(stages[0]); s++) {
+        for (b = 0; b < sizeof(bodies) / sizeof(bodies[0]); b++) {
+            char *apart = strdup(bodies[b]);
+            apr_size_t chunk, at;
+
+            for (i = 0; i < 4; i++) {
+                char *next = cut_with(compile(OPS(stages[s][i])), NULL, apart, strlen(apart), strlen(apart));
+
+                free(apart);
+                apart = next ? next : strdup("(refused)");
+            }
+            for (chunk = 1; chunk <= 8; chunk++) {
+                apr_size_t len = strlen(bodies[b]), piece = chunk > 7 ? len : chunk;
+                out_t out = { NULL, 0, 0 };
+                rr_cut_t *cut = rr_cut_create(pool, sink, &out);
+                rr_err_t err = RR_ERR_INIT;
+
+                sink(&out, "", 0);
+                for (i = 0; i < 4; i++) {
+                    rr_cut_add(cut, compile(OPS(stages[s][i])), NULL);
+                }
+                for (at = 0; at < len; at += piece) {
+                    rr_cut_feed(cut, bodies[b] + at, len - at < piece ? len - at : piece, &err);
+                }
+                if (!ok(rr_cut_end(cut, &err) == APR_SUCCESS && same(out.text, apart),
+                        "four stages in one pass: set %d, body %d, pieces of %d", (int)s, (int)b, (int)piece)) {
+                    note("got %s, want %s", out.text, apart);
+                }
+                free(out.text);
+            }
+            free(apart);
+        }
+    }
+}
+
 /* The output of the document cut a second and third time by a cutter that remembers the first. */
 static void check_remembered(const char *name, const rr_cut_op_t *list, apr_size_t count, const char *in,
                              const char *want)
@@ -493,6 +548,7 @@ int main(void)
     test_limits();
     test_groups();
     test_refused_operations();
+    test_stages();
     test_remembered();
     test_bodies();
     test_types();
