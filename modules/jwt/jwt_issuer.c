@@ -301,7 +301,7 @@ static void note_unread(const jwt_issuer_t *issuer, apr_pool_t *ptemp)
                    && ap_state_query(AP_SQ_RUN_MODE) == AP_SQ_RM_NORMAL;
 
     if (rr_jwks_unread(issuer->fixed) && !is_first) {
-        RR_LOG_P(APLOG_WARNING, 0, ptemp, 10332, "key set of %s (%s): %d keys behind the first %d that can be used do not "
+        RR_LOG_P(APLOG_WARNING, 0, ptemp, 10334, "key set of %s (%s): %d keys behind the first %d that can be used do not "
                  "count, tokens signed with them get 401", issuer->policy.issuer, issuer->jwks_file,
                  rr_jwks_unread(issuer->fixed), RR_MAX_JWKS_KEYS);
     }
