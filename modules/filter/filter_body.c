@@ -135,12 +135,42 @@ static apr_status_t refuse(ap_filter_t *f, const char *why)
 
 /* ---- passing on ---- */
 
+/* What can still be written behind the last bucket. */
+static apr_size_t room_left(const apr_bucket_brigade *bb)
+{
+    const apr_bucket *last = APR_BRIGADE_LAST(bb);
+    const apr_bucket_heap *heap = last->data;
+
+    if (APR_BRIGADE_EMPTY(bb) || !APR_BUCKET_IS_HEAP(last) || heap->refcount.refcount != 1) {
+        return 0;
+    }
+    return heap->alloc_len - (apr_size_t)last->start - last->length;
+}
+
+/*
+ * Kept pieces are short and many. Behind a full buffer apr_brigade_write makes a
+ * bucket of its own for each, which takes a page or two: so buffers are begun here.
+ */
 static void take_kept(void *baton, const char *data, apr_size_t len)
 {
     filter_body_t *ctx = baton;
+    apr_bucket_alloc_t *alloc = ctx->held->bucket_alloc;
+    apr_size_t room, piece;
 
     ctx->out += len;
-    apr_brigade_write(ctx->held, NULL, NULL, data, len);
+    for (; len; data += piece, len -= piece) {
+        room = room_left(ctx->held);
+        if (!room) {
+            apr_bucket *fresh = apr_bucket_heap_create(apr_bucket_alloc(APR_BUCKET_BUFF_SIZE, alloc),
+                                                       APR_BUCKET_BUFF_SIZE, apr_bucket_free, alloc);
+
+            fresh->length = 0; /* nothing written yet */
+            APR_BRIGADE_INSERT_TAIL(ctx->held, fresh);
+            room = APR_BUCKET_BUFF_SIZE;
+        }
+        piece = len < room ? len : room;
+        apr_brigade_write(ctx->held, NULL, NULL, data, piece);
+    }
 }
 
 /* How much of what is held may go now. */

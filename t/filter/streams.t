@@ -22,6 +22,10 @@ EnableMMAP Off
     RRFilters $filters
     ProxyPass "http://127.0.0.1:$port"
 </Location>
+<Location "/held">
+    RRFilters $filters
+    RRFilterBuffer 2m
+</Location>
 <Location "/files">
     RRFilters $filters
     RRFilterBuffer 64k
@@ -86,12 +90,13 @@ waitpid($backend, 0);
 
 # ---- memory ----
 
-# Anonymous memory of all children, in KiB.
+# Memory of all children, in KiB: what is anonymous now, or (VmHWM) the most there was.
 sub memory
 {
+    my ($what) = (@_, 'RssAnon');
     my $sum = 0;
     for my $pid ($httpd->children) {
-        $sum += $1 if eval { slurp("/proc/$pid/status") } =~ /^RssAnon:\s+(\d+)/m;
+        $sum += $1 if eval { slurp("/proc/$pid/status") } =~ /^$what:\s+(\d+)/m;
     }
     return $sum;
 }
@@ -135,4 +140,17 @@ SKIP: {
     cmp_ok($after - $before, '<', 2048, "memory after 1 MB $before KiB, after $most MB $after KiB");
 }
 unlink("$dir/htdocs/files/$most.json");
+
+# ---- what is held takes its own length, however short the kept pieces are ----
+mkdir("$dir/htdocs/held");
+rename("$dir/htdocs/files/1.json", "$dir/htdocs/held/1.json");
+$before = memory('VmHWM');
+($bytes, $ssn, $tail) = fetch('/held/1.json');
+cmp_ok($bytes, '>', 700 * 1024, 'a megabyte that is held whole');
+is($ssn, 0, 'and cut');
+SKIP: {
+    skip('no /proc', 1) unless $before;
+    my $grown = memory('VmHWM') - $before;
+    cmp_ok($grown, '<', 8 * 1024, "takes $grown KiB");
+}
 finish();
