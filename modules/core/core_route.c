@@ -41,11 +41,17 @@ static const char *mount_of(cmd_parms *cmd, const char **psentence)
     return cmd->path;
 }
 
+#define NOT_BOTH "RRProxy and RRGateway stand in one section, which has either one proxy or all of them: remove one"
+
+/* conf is the section's own: what an outer section says is merged later, and the inner one wins. */
 const char *core_set_proxy(cmd_parms *cmd, void *conf, const char *name)
 {
     core_dir_t *dir = conf;
     const char *sentence = NULL;
 
+    if (dir->mount && !dir->proxy) {
+        return NOT_BOTH;
+    }
     dir->mount = mount_of(cmd, &sentence);
     if (!sentence && !*name) {
         sentence = "RRProxy: expected a proxy's id, its alias, or CLIENT/NAME";
@@ -64,6 +70,9 @@ const char *core_set_gateway(cmd_parms *cmd, void *conf, int argc, char *const a
     if (!argc || (apr_cstr_casecmp(argv[0], "On") && apr_cstr_casecmp(argv[0], "Off"))
         || (argc > 1 && (argc == 2 || apr_cstr_casecmp(argv[1], "client") || apr_cstr_casecmp(argv[0], "On")))) {
         return "RRGateway: expected Off, On, or On client CLIENT...";
+    }
+    if (dir->proxy) {
+        return NOT_BOTH;
     }
     dir->mount = mount_of(cmd, &sentence);
     dir->gateway = !apr_cstr_casecmp(argv[0], "On");

@@ -41,6 +41,7 @@ for my $case (
     ['one audit log for two servers', "RRAuditLog logs/a.log\n<VirtualHost *:1>\nRRAuditLog logs/b.log\n</VirtualHost>\n"],
     (map { ["a store's age of $_", "RRStore sqlite3 $place/none.db\nRRStoreMaxAge $_\n"] } qw(0 1s 500ms 1h)),
     ['a store that is not made yet', "RRStore sqlite3 $place/none.db\n"],
+    ['a proxy below a gateway', "<Location \"/gw\">\nAuthType RR\nRRGateway On\n</Location>\n<Location \"/gw/x\">\nRRProxy a/b\n</Location>\n<Location \"/gw/x/y\">\nRRGateway Off\n</Location>\n"],
     ['capitals', "rrauthmode Optional\nRRPREFLIGHT PASS\nRRForwardCredential oFF\n"],
 ) {
     my ($what, $conf, @modules) = @$case;
@@ -88,6 +89,8 @@ for my $case (
     ['an audit log of nothing', "RRAuditLog \"|\"\n", qr/RRAuditLog: expected a file/],
     ['an empty audit log', "RRAuditLog \"\"\n", qr/RRAuditLog/],
     ['an audit log for a Location', location('RRAuditLog logs/x.log'), qr/RRAuditLog not allowed/],
+    (map { ["@$_ in one section", location(@$_), qr/RRProxy and RRGateway stand in one section.*remove one/] }
+        (['RRProxy a/b', 'RRGateway On'], ['RRGateway On', 'RRProxy a/b'], ['RRGateway On client a', 'RRProxy a/b'], ['RRProxy a/b', 'RRGateway Off'], ['RRGateway Off', 'RRProxy a/b'])),
     ['a store of an unknown driver', "RRStore mysql db\n", qr/RRStore mysql: .*sqlite3 or pgsql/],
     ['a store without parameters', "RRStore sqlite3\n", qr/RRStore/],
     ['a store for a Location', location("RRStore sqlite3 $place/x.db"), qr/RRStore not allowed/],
