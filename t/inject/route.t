@@ -46,6 +46,12 @@ RRKeyHeader X-API-Key
     RRGateway On
     Require rr-proxy
 </Location>
+<Location "/gw/fixed">
+    RRProxy default/based
+</Location>
+<Location "/bare/all">
+    RRGateway On
+</Location>
 <Location "/gw-of-others">
     AuthType RR
     RRGateway On client others
@@ -81,6 +87,8 @@ cases($httpd,
     to('/gw/deep/x', '/a/b%20c/x'),
     to('/gw/deep', '/a/b%20c'),
     to('/gw/plain/y?z', '/y?z'),
+    to('/gw/fixed/charges', '/v1/charges'),
+    to('/bare/all/plain/y', '/y'),
     to("/gw/$plain->{proxy}{id}/y", '/y'),
     to('/gw/pl%61in/y', '/y'),
     ['dots do not leave the mount', { path => '/plain/../htdocs', headers => by() }, { status => 404 }],
