@@ -41,7 +41,10 @@ typedef struct rr_fetch_response_t {
 /** Once per process, before threads start (libcurl demands it); undone by p's cleanup. */
 apr_status_t rr_fetch_init(apr_pool_t *p, rr_err_t *err);
 
-/** Whether url may be fetched at all: scheme, syntax, loopback rule for literal addresses. For configuration checks. */
+/**
+ * Whether url may be named as one to fetch: scheme, syntax, and clear http to a literal loopback address or localhost
+ * alone. For configuration checks: no name is resolved.
+ */
 apr_status_t rr_fetch_check_url(const char *url, rr_err_t *err);
 
 /** Whether path holds certificates that ca_file may name. RR_EINVAL, with the path in err->text. */

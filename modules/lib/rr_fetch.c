@@ -134,24 +134,44 @@ leave:
     return rv;
 }
 
-apr_status_t rr_fetch_check_url(const char *url, rr_err_t *err)
+static apr_status_t check_bytes(const char *url, rr_err_t *err)
 {
-    const char *host;
     const char *c;
-    apr_pool_t *p;
-    int clear;
-    apr_status_t rv;
 
     for (c = url; *c; c++) {
         if ((unsigned char)*c <= ' ' || (unsigned char)*c >= 0x7f) {
             return rr_err_set(err, RR_EINVAL, NULL, "the URL holds a blank, control or non-ASCII character");
         }
     }
+    return APR_SUCCESS;
+}
+
+/* A name that may stand for a loopback address; of literal ones, take_apart leaves no other in a clear URL. */
+static int may_be_loopback(const char *host)
+{
+    struct in_addr in4;
+
+    return host[0] == '[' || inet_pton(AF_INET, host, &in4) == 1 || strcasecmp(host, "localhost") == 0;
+}
+
+apr_status_t rr_fetch_check_url(const char *url, rr_err_t *err)
+{
+    const char *host;
+    apr_pool_t *p;
+    int clear;
+    apr_status_t rv = check_bytes(url, err);
+
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
     rv = apr_pool_create(&p, NULL);
     if (rv != APR_SUCCESS) {
         return rr_err_set(err, rv, NULL, "out of memory");
     }
     rv = take_apart(&host, &clear, url, p, err);
+    if (rv == APR_SUCCESS && clear && !may_be_loopback(host)) {
+        rv = rr_err_set(err, RR_EINVAL, NULL, "clear http is for loopback addresses and localhost only; use https");
+    }
     apr_pool_destroy(p);
     return rv;
 }
@@ -384,7 +404,7 @@ apr_status_t rr_fetch(rr_fetch_response_t *response, const rr_fetch_request_t *r
 
     memset(response, 0, sizeof(*response));
     response->max_age = -1;
-    rv = rr_fetch_check_url(request->url, err);
+    rv = check_bytes(request->url, err);
     if (rv == APR_SUCCESS) {
         rv = take_apart(&host, &x.clear, request->url, p, err);
     }

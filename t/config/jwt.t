@@ -26,6 +26,8 @@ my $iss = 'https://id.example.com/';
 for my $case (
     ['a file', "RRJwtIssuer a $iss audience=x $file"],
     ['a URL', "RRJwtIssuer a $iss audience=x jwks=https://id.example.com/keys"],
+    ['a key set over http from loopback', "RRJwtIssuer a $iss audience=x jwks=http://127.0.0.1:1/keys\nRRJwtIssuer b http://localhost:1/ audience=x"],
+    ['an issuer over http that is not asked', "RRJwtIssuer a http://id.example.com/ audience=x $file"],
     ['discovery', "RRJwtIssuer a $iss audience=x"],
     ['a secret', "RRJwtIssuer a urn:x audience=any secret=file:$place/secret algorithms=HS256"],
     ['everything', "RRJwtIssuer a $iss audience=x,y audience=z $file algorithms=RS256,ES256 leeway=5s max-lifetime=1h sub-claim=email scope-claim=permissions"],
@@ -58,6 +60,8 @@ for my $case (
     ['a key set of secrets', "RRJwtIssuer a $iss audience=x jwks=file:$place/oct.json", qr/jwks=/],
     ['a broken key set', "RRJwtIssuer a $iss audience=x jwks=file:$place/broken.json", qr/jwks=/],
     ['a key set over http', "RRJwtIssuer a $iss audience=x jwks=http://192.0.2.1/keys", qr/use https/],
+    ['a key set over http from a name', "RRJwtIssuer a $iss audience=x jwks=http://id.example.com/keys", qr/jwks=http.*use https/],
+    ['discovery over http', 'RRJwtIssuer a http://id.example.com/ audience=x', qr/cannot be discovered.*use https.*add jwks=URL/],
     ['a key set over ftp', "RRJwtIssuer a $iss audience=x jwks=ftp://id.example.com/keys", qr/https/],
     ['an issuer that cannot be discovered', 'RRJwtIssuer a urn:x audience=x', qr/add jwks=URL/],
     ['a bad leeway', "RRJwtIssuer a $iss audience=x $file leeway=soon", qr/duration.*60s/],
