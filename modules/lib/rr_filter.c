@@ -94,6 +94,20 @@ static apr_status_t optional_string(read_t *in, const rr_json_t *object, const c
     return value && !*ptext ? wrong(in, below(in, at, name), "must be a string") : APR_SUCCESS;
 }
 
+/* The member name, which has flags of patterns. */
+static apr_status_t optional_flags(read_t *in, const rr_json_t *object, const char *at, const char *name,
+                                   const char **pflags)
+{
+    rr_err_t err = RR_ERR_INIT;
+    int options;
+    apr_status_t rv = optional_string(in, object, at, name, pflags);
+
+    if (rv == APR_SUCCESS && rr_pattern_flags(&options, *pflags, &err) != APR_SUCCESS) {
+        return wrong(in, below(in, at, name), rr_err_text(&err));
+    }
+    return rv;
+}
+
 static apr_status_t read_pattern_text(read_t *in, const char *text, const char *flags, int more, const char *at,
                                       const rr_pattern_t **ppattern)
 {
@@ -115,7 +129,7 @@ static apr_status_t read_pattern(read_t *in, const rr_json_t *value, int more, c
     apr_status_t rv = check_object(in, value, at, known);
 
     if (rv == APR_SUCCESS && (rv = optional_string(in, value, at, "pattern", &text)) == APR_SUCCESS &&
-        (rv = optional_string(in, value, at, "flags", &flags)) == APR_SUCCESS) {
+        (rv = optional_flags(in, value, at, "flags", &flags)) == APR_SUCCESS) {
         rv = text ? read_pattern_text(in, text, flags, more, below(in, at, "pattern"), ppattern)
                   : wrong(in, below(in, at, "pattern"), "is missing");
     }
@@ -214,7 +228,7 @@ static apr_status_t read_path_object(read_t *in, const rr_json_t *value, const c
         return read_pattern(in, inner, 0, below(in, at, "path"), &filter->path);
     }
     if ((rv = optional_string(in, value, at, "pattern", &text)) != APR_SUCCESS ||
-        (rv = optional_string(in, value, at, "flags", &flags)) != APR_SUCCESS) {
+        (rv = optional_flags(in, value, at, "flags", &flags)) != APR_SUCCESS) {
         return rv;
     }
     return text ? read_pattern_text(in, text, flags, 0, below(in, at, "pattern"), &filter->path)
@@ -283,7 +297,7 @@ static apr_status_t read_operation(read_t *in, const rr_json_t *value, const cha
     if ((rv = check_object(in, where, path_at, known_path)) != APR_SUCCESS ||
         (rv = optional_string(in, where, path_at, "pattern", &op.pattern)) != APR_SUCCESS ||
         (rv = optional_string(in, where, path_at, "path", &op.path)) != APR_SUCCESS ||
-        (rv = optional_string(in, where, path_at, "flags", &op.flags)) != APR_SUCCESS) {
+        (rv = optional_flags(in, where, path_at, "flags", &op.flags)) != APR_SUCCESS) {
         return rv;
     }
     if (!op.pattern == !op.path) {
@@ -324,7 +338,7 @@ static apr_status_t read_filter(read_t *in, const rr_json_t *value, const char *
 
     if (rv != APR_SUCCESS || (rv = optional_string(in, value, at, "id", &filter->id)) != APR_SUCCESS ||
         (rv = optional_string(in, value, at, "notes", &notes)) != APR_SUCCESS ||
-        (rv = optional_string(in, value, at, "regexFlags", &in->flags)) != APR_SUCCESS) {
+        (rv = optional_flags(in, value, at, "regexFlags", &in->flags)) != APR_SUCCESS) {
         return rv;
     }
     if (headers && checks) {

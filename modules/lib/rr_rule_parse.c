@@ -101,6 +101,18 @@ static apr_status_t read_text(parse_t *parse, void *into, const rr_json_t *value
     return APR_SUCCESS;
 }
 
+static apr_status_t read_flags(parse_t *parse, void *into, const rr_json_t *value, const char *pointer)
+{
+    rr_err_t why = RR_ERR_INIT;
+    int options;
+    apr_status_t rv = read_text(parse, into, value, pointer);
+
+    if (rv == APR_SUCCESS && rr_pattern_flags(&options, *(const char **)into, &why) != APR_SUCCESS) {
+        return bad(parse, pointer, why.text);
+    }
+    return rv;
+}
+
 static apr_status_t read_pattern_text(parse_t *parse, void *into, const rr_json_t *value, const char *pointer)
 {
     return read_text(parse, &((raw_pattern_t *)into)->text, value, pointer);
@@ -108,7 +120,7 @@ static apr_status_t read_pattern_text(parse_t *parse, void *into, const rr_json_
 
 static apr_status_t read_pattern_flags(parse_t *parse, void *into, const rr_json_t *value, const char *pointer)
 {
-    return read_text(parse, &((raw_pattern_t *)into)->flags, value, pointer);
+    return read_flags(parse, &((raw_pattern_t *)into)->flags, value, pointer);
 }
 
 /* {"pattern": ..., "flags": ...}, or the pattern alone. */
@@ -460,7 +472,7 @@ static apr_status_t read_rule(parse_t *parse, const rr_json_t *json, const char 
     const rr_json_t *flags = rr_json_member(json, "regexFlags");
     apr_status_t rv;
 
-    if (flags && (rv = read_text(parse, &parse->flags, flags, below(parse, pointer, "regexFlags"))) != APR_SUCCESS) {
+    if (flags && (rv = read_flags(parse, &parse->flags, flags, below(parse, pointer, "regexFlags"))) != APR_SUCCESS) {
         return rv;
     }
     if ((rv = read_object(parse, NULL, json, pointer, members)) != APR_SUCCESS ||
