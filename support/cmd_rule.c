@@ -96,13 +96,22 @@ typedef struct {
     rrctl_t *ctl;
     int verbose;
     int count;
+    const char *before; /* the next finding, in JSON */
 } lint_t;
 
 static void print_lint(void *baton, rr_lint_e level, const rr_rule_t *rule, const char *text)
 {
     lint_t *lint = baton;
 
-    if (level == RR_LINT_WARNING || lint->verbose) {
+    if (lint->ctl->json && (level == RR_LINT_WARNING || lint->verbose)) {
+        apr_pool_t *p = lint->ctl->p;
+
+        fprintf(lint->ctl->out, "%s{\"rule\":%s,\"level\":\"%s\",\"text\":%s}", lint->before,
+                rr_json_quote(p, rr_rule_id(rule), RR_MAX_NAME), level == RR_LINT_NOTE ? "note" : "warning",
+                rr_json_quote(p, text, strlen(text)));
+        lint->before = ",";
+    }
+    else if (level == RR_LINT_WARNING || lint->verbose) {
         fprintf(lint->ctl->out, "%s: %s%s\n", rr_rule_id(rule), level == RR_LINT_NOTE ? "note: " : "", text);
     }
     lint->count += level == RR_LINT_WARNING;
@@ -110,7 +119,7 @@ static void print_lint(void *baton, rr_lint_e level, const rr_rule_t *rule, cons
 
 int cmd_rule_lint(rrctl_t *ctl, int argc, const char *const *argv)
 {
-    lint_t lint = { ctl, 0, 0 };
+    lint_t lint = { ctl, 0, 0, "" };
     const jwt_option_t options[] = { { "verbose", .flag = &lint.verbose }, { NULL } };
     const rr_ruleset_t *set;
     const char *path;
@@ -121,8 +130,12 @@ int cmd_rule_lint(rrctl_t *ctl, int argc, const char *const *argv)
     if (!(set = rule_load(ctl, path))) {
         return RRCTL_FAILED;
     }
+    fputs(ctl->json ? "{\"findings\":[" : "", ctl->out);
     rr_ruleset_lint(set, print_lint, &lint, ctl->p);
-    if (lint.count == 0) {
+    if (ctl->json) {
+        fprintf(ctl->out, "],\"rules\":%d,\"warnings\":%d}\n", rr_ruleset_count(set), lint.count);
+    }
+    else if (lint.count == 0) {
         fprintf(ctl->out, "%d rules, nothing to warn of\n", rr_ruleset_count(set));
     }
     return lint.count ? RRCTL_FAILED : RRCTL_OK;

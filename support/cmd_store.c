@@ -40,6 +40,12 @@ static apr_status_t write_key_file(const char *path, apr_pool_t *p, rr_err_t *er
     return APR_SUCCESS;
 }
 
+/* An object of one string. */
+static void print_text(rrctl_t *ctl, const char *member, const char *text)
+{
+    fprintf(ctl->out, "{\"%s\":%s}\n", member, rr_json_quote(ctl->p, text, strlen(text)));
+}
+
 int cmd_master_key_create(rrctl_t *ctl, int argc, const char *const *argv)
 {
     apr_getopt_t *options = rrctl_options(ctl, argc, argv);
@@ -55,12 +61,20 @@ int cmd_master_key_create(rrctl_t *ctl, int argc, const char *const *argv)
         if (write_key_file(options->argv[options->ind], ctl->p, &err) != APR_SUCCESS) {
             return rrctl_fail_err(ctl, &err);
         }
+        if (ctl->json) {
+            print_text(ctl, "file", options->argv[options->ind]);
+        }
         return RRCTL_OK;
     }
     if (rr_keyring_new_line(&line, ctl->p, &err) != APR_SUCCESS) {
         return rrctl_fail_err(ctl, &err);
     }
-    fprintf(ctl->out, "%s\n", line);
+    if (ctl->json) {
+        print_text(ctl, "masterKey", line);
+    }
+    else {
+        fprintf(ctl->out, "%s\n", line);
+    }
     return RRCTL_OK;
 }
 
@@ -234,16 +248,32 @@ int cmd_migrate(rrctl_t *ctl, int argc, const char *const *argv)
     if (rv != APR_SUCCESS) {
         return rrctl_fail_err(ctl, &err);
     }
+    if (ctl->json) {
+        fprintf(ctl->out, "{\"from\":%d,\"schema\":%d}\n", from, RR_STORE_SCHEMA);
+        return RRCTL_OK;
+    }
     fprintf(ctl->out, from == RR_STORE_SCHEMA ? "The schema is version %d already.\n" : "The schema is now version %d.\n",
             RR_STORE_SCHEMA);
     return RRCTL_OK;
 }
 
+typedef struct {
+    rrctl_t *ctl;
+    const char *before; /* the next finding, in JSON */
+} findings_t;
+
 static void print_finding(void *baton, const char *sentence)
 {
-    rrctl_t *ctl = baton;
+    findings_t *findings = baton;
+    rrctl_t *ctl = findings->ctl;
 
-    fprintf(ctl->out, "%s\n", sentence);
+    if (ctl->json) {
+        fprintf(ctl->out, "%s%s", findings->before, rr_json_quote(ctl->p, sentence, strlen(sentence)));
+        findings->before = ",";
+    }
+    else {
+        fprintf(ctl->out, "%s\n", sentence);
+    }
 }
 
 int cmd_check(rrctl_t *ctl, int argc, const char *const *argv)
@@ -251,6 +281,7 @@ int cmd_check(rrctl_t *ctl, int argc, const char *const *argv)
     rr_keyring_t *ring = NULL;
     rr_err_t err = RR_ERR_INIT;
     rr_store_t *store = NULL;
+    findings_t findings = { ctl, "{\"findings\":[" };
     const char *source;
     apr_status_t rv;
     int count = 0;
@@ -264,7 +295,7 @@ int cmd_check(rrctl_t *ctl, int argc, const char *const *argv)
         rv = rr_keyring_load(&ring, source, ctl->p, &err);
     }
     if (rv == APR_SUCCESS) {
-        rv = rr_store_check(&count, store, ring, print_finding, ctl, ctl->p, &err);
+        rv = rr_store_check(&count, store, ring, print_finding, &findings, ctl->p, &err);
     }
     if (store) {
         rr_store_close(store);
@@ -272,10 +303,15 @@ int cmd_check(rrctl_t *ctl, int argc, const char *const *argv)
     if (rv != APR_SUCCESS) {
         return rrctl_fail_err(ctl, &err);
     }
+    if (ctl->json) {
+        fprintf(ctl->out, "%s],\"sound\":%s}\n", count ? "" : findings.before, count ? "false" : "true");
+    }
     if (count) {
         return rrctl_fail(ctl, "%d finding%s", count, count == 1 ? "" : "s");
     }
-    fputs("The store is sound.\n", ctl->out);
+    if (!ctl->json) {
+        fputs("The store is sound.\n", ctl->out);
+    }
     return RRCTL_OK;
 }
 
@@ -302,7 +338,10 @@ int cmd_reseal(rrctl_t *ctl, int argc, const char *const *argv)
         rv = rr_store_reseal(&count, store, ring, ctl->p, &err);
     }
     code = rrctl_store_end(ctl, store, rv, &err);
-    if (code == RRCTL_OK) {
+    if (code == RRCTL_OK && ctl->json) {
+        fprintf(ctl->out, "{\"resealed\":%d,\"masterKeyId\":\"%s\"}\n", count, rr_keyring_id(ring));
+    }
+    else if (code == RRCTL_OK) {
         fprintf(ctl->out, "%d secret%s sealed again under master key %s.\n", count, count == 1 ? "" : "s",
                 rr_keyring_id(ring));
     }

@@ -66,6 +66,18 @@ const rr_rule_t *rr_ruleset_rule(const rr_ruleset_t *set, int at)
     return set->rules[at];
 }
 
+/* One rule by itself. */
+static apr_status_t parse_alone(const rr_ruleset_t **pset, const rr_json_t *json, apr_pool_t *p, rr_err_t *err)
+{
+    const rr_rule_t **rules = apr_palloc(p, sizeof(*rules));
+    apr_status_t rv = rr_rule_parse(rules, json, rr_json_member(json, "id") ? NULL : "rule-1", "", p, err);
+
+    if (rv == APR_SUCCESS) {
+        *pset = rr_ruleset_make(rules, 1, p);
+    }
+    return rv;
+}
+
 static apr_status_t parse_rules(const rr_ruleset_t **pset, const rr_json_t *array, const char *pointer, apr_pool_t *p,
                                 apr_pool_t *ptemp, rr_err_t *err)
 {
@@ -107,8 +119,10 @@ apr_status_t rr_ruleset_parse(const rr_ruleset_t **pset, const char *text, apr_s
     apr_pool_create(&ptemp, p);
     rv = rr_json_parse(&json, text, len, ptemp, err);
     if (rv == APR_SUCCESS && rr_json_kind(json) == RR_JSON_OBJECT) {
-        if (rr_json_size(json) != 1 || !rr_json_member(json, "rules")) {
-            rv = rr_err_set(err, RR_EINVAL, "", "must be an array of rules, or an object with \"rules\" alone");
+        if (rr_json_member(json, "effect")) {
+            rv = parse_alone(pset, json, p, err);
+        } else if (rr_json_size(json) != 1 || !rr_json_member(json, "rules")) {
+            rv = rr_err_set(err, RR_EINVAL, "", "must be a rule, an array of rules, or an object with \"rules\" alone");
         } else {
             rv = parse_rules(pset, rr_json_member(json, "rules"), "/rules", p, ptemp, err);
         }

@@ -69,6 +69,14 @@ $got = rrctl('rule', 'lint', "$place/cross.json");
 is($got->{exit}, 1, 'rules that cross are a warning');
 is($got->{out}, qq{a: overlaps rule "b", which denies: GET "/orders/export" matches both, and either matches what the other does not\n}, 'with an example');
 like(rrctl('rule', 'lint', '--verbose', "$place/cross.json")->{out}, qr/^a: note: makes room for rule "c"/m, 'an exception is a note');
+$got = rrctl('--json', 'rule', 'lint', "$place/cross.json");
+is($got->{exit}, 1, 'as JSON, with the same exit code');
+is_deeply($got->{json}, { rules => 3, warnings => 1, findings => [{ rule => 'a', level => 'warning',
+    text => 'overlaps rule "b", which denies: GET "/orders/export" matches both, and either matches what the other does not' }] }, 'and the same words');
+is_deeply([map { $_->{level} } @{ rrctl('--json', 'rule', 'lint', '--verbose', "$place/cross.json")->{json}{findings} }], [qw(warning note)], 'with notes');
+is_deeply(rrctl('--json', 'rule', 'lint', $rules)->{json}{findings}, [], 'and nothing found is an empty list');
+spew("$place/one.json", '{"effect":"allow","pathPattern":"^/a$"}');
+is(rrctl('rule', 'lint', "$place/one.json")->{out}, "1 rules, nothing to warn of\n", 'a rule by itself');
 spew("$place/broken.json", '[{"effect":"allow","pathPattern":"("}]');
 $got = rrctl('rule', 'lint', "$place/broken.json");
 is($got->{exit}, 1, 'rules that cannot be');

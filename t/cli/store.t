@@ -5,6 +5,7 @@
 use strict;
 use warnings;
 
+use JSON::PP ();
 use RR::Util qw(build place run json_data server_user slurp spew);
 use Test::More;
 
@@ -55,6 +56,8 @@ refused('a master key that all can read', on('key', 'create', 'x'), 1, qr/mode 0
 chmod(0600, "$db.key");
 is(on('migrate')->{out}, "The schema is version 1 already.\n", 'migrate has nothing to do');
 is(on('check')->{out}, "The store is sound.\n", 'check');
+is_deeply(json_data(on('--json', 'check')->{out}), { sound => JSON::PP::true(), findings => [] }, 'check --json');
+is_deeply(json_data(on('--json', 'migrate')->{out}), { from => 1, schema => 1 }, 'migrate --json');
 
 SKIP: {
     my $user = server_user() or skip('only root gives files away', 3);
@@ -123,9 +126,15 @@ my $old = slurp("$db.key");
 is(rrctl('master-key', 'create', "$dir/new.key")->{exit}, 0, 'master-key create');
 is(mode("$dir/new.key"), 0600, 'its file is private');
 refused('over another file', rrctl('master-key', 'create', "$dir/new.key"), 1, qr/exists/);
+is_deeply(json_data(rrctl('--json', 'master-key', 'create', "$dir/other.key")->{out}), { file => "$dir/other.key" }, 'master-key create --json');
+is_deeply([keys %{ json_data(rrctl('--json', 'master-key', 'create')->{out}) }], ['masterKey'], 'and without a file the key');
 is(on('--master-key', "$dir/new.key", 'check')->{exit}, 1, 'the new key alone opens nothing yet');
+my $unsound = on('--json', '--master-key', "$dir/new.key", 'check');
+is($unsound->{exit}, 1, 'as JSON too');
+ok(!json_data($unsound->{out})->{sound} && @{ json_data($unsound->{out})->{findings} }, 'which says what was found') or diag($unsound->{out});
 spew("$dir/both.key", slurp("$dir/new.key") . $old, 0600);
 like(on('--master-key', "$dir/both.key", 'reseal')->{out}, qr/^1 secret sealed again/, 'reseal');
+is(json_data(on('--json', '--master-key', "$dir/both.key", 'reseal')->{out})->{resealed}, 0, 'reseal --json: none is left');
 is(on('--master-key', "$dir/new.key", 'check')->{exit}, 0, 'then it does');
 is(on('check')->{exit}, 1, 'and the old one does not');
 is(on({ env => { RR_MASTER_KEY => "$dir/new.key" } }, 'key', 'create', 'after')->{exit}, 0, 'from $RR_MASTER_KEY');

@@ -179,8 +179,10 @@ static void test_sets(apr_pool_t *p)
     } sets[] = {
         { "an array", "[{\"effect\":\"deny\"},{\"effect\":\"allow\",\"id\":\"second\"}]", NULL },
         { "an object", "{\"rules\":[{\"effect\":\"deny\"},{\"id\":\"second\",\"effect\":\"allow\"}]}", NULL },
-        { "another object", "{\"rule\":[]}", "must be an array of rules" },
-        { "more than rules", "{\"rules\":[],\"x\":1}", "must be an array of rules" },
+        { "another object", "{\"rule\":[]}", "an array of rules" },
+        { "more than rules", "{\"rules\":[],\"x\":1}", "an array of rules" },
+        { "a bad rule alone", "{\"effect\":\"deny\",\"x\":1}", "/x: this member" },
+        { "rules beside a rule", "{\"effect\":\"deny\",\"rules\":[]}", "/rules: this member" },
         { "not JSON", "[", "" },
         { "a string", "\"x\"", "must be an array" },
         { "a bad rule at its place", "{\"rules\":[{\"effect\":\"deny\"},{\"effect\":1}]}", "/rules/1/effect: must be" },
