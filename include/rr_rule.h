@@ -46,8 +46,8 @@ rr_effect_e rr_rule_effect(const rr_rule_t *rule);
 const rr_ruleset_t *rr_ruleset_make(const rr_rule_t *const *rules, int count, apr_pool_t *p);
 
 /**
- * A set from a text: an array of rules, {"rules": [...]}, or one rule by itself. A rule without "id" is named for its place ("rule-3"
- * is the third).
+ * A set from a text: an array of rules, {"rules": [...]}, or one rule by itself. A rule without "id" is named for
+ * its place ("rule-3" is the third).
  *
  * Errors: RR_EINVAL as rr_rule_parse; also a second rule with the same id.
  */
