@@ -14,6 +14,7 @@
 #include "rr_glue.h"
 
 #include <ap_provider.h>
+#include <http_core.h>
 #include <http_protocol.h>
 #include <http_request.h>
 
@@ -74,26 +75,62 @@ static int is_json(request_rec *r)
     return type && !apr_cstr_casecmpn(type, "application/json", 16) && (!type[16] || ap_strchr_c("; \t", type[16]));
 }
 
+/* Whether path begins with one of the API's first words, behind /api or not. */
+static int is_api_path(const char *path)
+{
+    static const char *const words[] = { "/clients", "/revocations", "/openapi.json" };
+    apr_size_t i, len;
+
+    path += strncmp(path, "/api/", 5) ? 0 : 4;
+    for (i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        len = strlen(words[i]);
+        if (!strncmp(path, words[i], len) && (!path[len] || path[len] == '/')) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
 /*
- * The path below the mount: what begins with the API's first word. A Location does not tell its handler where it
- * stands, so the API's own words must not be part of the mount's path. NULL: there is none of them.
+ * The path below the Location that set the handler. httpd does not tell a handler which that is, but merging leaves
+ * its SetHandler as it was: the section that has the very same is it. NULL: none, or one with a pattern.
+ */
+static const char *below_location(request_rec *r)
+{
+    const core_server_config *server = ap_get_core_module_config(r->server->module_config);
+    const core_dir_config *merged = ap_get_core_module_config(r->per_dir_config);
+    int i;
+
+    for (i = 0; merged->expr_handler && i < server->sec_url->nelts; i++) {
+        const core_dir_config *section =
+            ap_get_core_module_config(APR_ARRAY_IDX(server->sec_url, i, const ap_conf_vector_t *));
+        apr_size_t len = strlen(section->d);
+
+        if (section->expr_handler != merged->expr_handler || section->r || section->d_is_fnmatch) {
+            continue;
+        }
+        while (len && section->d[len - 1] == '/') {
+            len--;
+        }
+        return !strncmp(r->uri, section->d, len) && (!r->uri[len] || r->uri[len] == '/') ? r->uri + len : NULL;
+    }
+    return NULL;
+}
+
+/*
+ * What the API is asked for. Where the handler was not set by a plain Location, whatever begins with the API's first
+ * word, which must then not be part of what stands before it. NULL: nothing of the API's.
  */
 static const char *api_path(request_rec *r)
 {
-    static const char *const words[] = { "/clients", "/revocations", "/openapi.json" };
-    const char *at, *path;
-    apr_size_t i, len;
+    const char *at = below_location(r);
 
-    for (at = ap_strchr_c(r->uri, '/'); at; at = ap_strchr_c(at + 1, '/')) {
-        path = !strncmp(at, "/api/", 5) ? at + 4 : at;
-        for (i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
-            len = strlen(words[i]);
-            if (!strncmp(path, words[i], len) && (!path[len] || path[len] == '/')) {
-                return at;
-            }
-        }
+    if (at) {
+        return is_api_path(at) ? at : NULL;
     }
-    return NULL;
+    for (at = ap_strchr_c(r->uri, '/'); at && !is_api_path(at); at = ap_strchr_c(at + 1, '/')) {
+    }
+    return at;
 }
 
 /* Reads the body; OK, 413, or what reading it came to. */

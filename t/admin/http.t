@@ -27,6 +27,16 @@ my $httpd = httpd(modules => [qw(core keyauth admin)], conf => $store->conf . <<
     RRAuthMode optional
     SetHandler rr-admin
 </Location>
+<Location "/clients/rr-admin/">
+    AuthType RR
+    Require rr-key
+    SetHandler rr-admin
+</Location>
+<LocationMatch "^/matched/[a-z]+">
+    AuthType RR
+    Require rr-key
+    SetHandler rr-admin
+</LocationMatch>
 <Location "/unguarded">
     SetHandler rr-admin
 </Location>
@@ -62,6 +72,11 @@ cases($httpd,
      { status => 200, headers => { 'Content-Type' => 'application/json', 'Cache-Control' => qr/no-store/, ETag => undef },
        json => { message => 'Success', 'clients.0.id' => 'default' } }],
     ['with a leading /api', { path => '/rr-admin/api/clients', headers => by($operator) }, { status => 200 }],
+    (map { ["$_ is nothing of the API's", { path => $_, headers => by($operator) }, { status => 404 }] }
+        qw(/rr-admin/api/api/clients /rr-admin/x/clients /rr-admin/clientsx /rr-admin/ /rr-admin)),
+    ['below a Location that has a word of the API in its path', { path => '/clients/rr-admin/clients', headers => by($operator) },
+     { status => 200, json => { 'clients.0.id' => 'default' } }],
+    ['below a LocationMatch', { path => '/matched/x/api/clients', headers => by($operator) }, { status => 200, json => { 'clients.0.id' => 'default' } }],
     ['nobody, where all are granted', { path => '/open/rr-admin/clients' }, { status => 401, headers => { 'WWW-Authenticate' => qr/./ } }],
     ['a key without the scope, where all are granted', { path => '/open/rr-admin/clients', headers => by($robot) }, { status => 403 }],
     ['the operator, where all are granted', { path => '/open/rr-admin/clients', headers => by($operator) }, { status => 200 }],
