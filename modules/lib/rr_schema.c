@@ -14,7 +14,7 @@
 
 #include <stddef.h>
 
-/* A database made by one step never changes: a new version is a new step. */
+/* Tables made by one step never change: a new version is a new step. */
 #define TABLES_1 \
     "CREATE TABLE rr_store (one INTEGER PRIMARY KEY CHECK (one = 1), version INTEGER NOT NULL, store TEXT NOT NULL, " \
     "n BIGINT NOT NULL, pepper TEXT NOT NULL)", \
@@ -90,18 +90,31 @@
 
 static const char *const sqlite3_1[] = { TABLES_1, TRIGGERS_1(SQLITE3_TRIGGERS), NULL };
 
-static const char *const pgsql_1[] = {
-    TABLES_1,
-    /* search_path as when the function was made, so that the triggers work in every session. */
-    "CREATE FUNCTION rr_bump() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS "
-    "$$ BEGIN UPDATE rr_store SET n = n + 1; RETURN NULL; END $$",
-    TRIGGERS_1(PGSQL_TRIGGERS),
-    NULL
-};
+/*
+ * Once a transaction, that is unless the row's version is the transaction's own: each update would pass over those
+ * that the same transaction made before. So every other writer of the row raises n as well. In a savepoint xmin is
+ * the savepoint's: once more, and taken back with it. search_path as when the function was made, so that the
+ * triggers work in every session.
+ */
+#define PGSQL_BUMP \
+    "CREATE OR REPLACE FUNCTION rr_bump() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS " \
+    "$$ BEGIN UPDATE rr_store SET n = n + 1 WHERE xmin <> mod(txid_current(), 4294967296)::text::xid; " \
+    "RETURN NULL; END $$"
+
+static const char *const pgsql_1[] = { TABLES_1, PGSQL_BUMP, TRIGGERS_1(PGSQL_TRIGGERS), NULL };
 
 static const char *const *const steps[][RR_DIALECTS] = {
     { sqlite3_1, pgsql_1 },
 };
+
+/* What is not data may become better within a version. */
+static const char *const pgsql_renewed[] = { PGSQL_BUMP, NULL };
+static const char *const *const renewed[RR_DIALECTS] = { [RR_PGSQL] = pgsql_renewed };
+
+const char *const *rr_schema_renewed(rr_dialect_e dialect)
+{
+    return renewed[dialect];
+}
 
 const char *const *rr_schema_step(rr_dialect_e dialect, int version)
 {

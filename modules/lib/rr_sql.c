@@ -11,6 +11,7 @@
  *  - its query call goes on after a failed statement and takes trailing blanks for a statement: one at a time,
  *    nothing after it. A PRAGMA that answers has to be a select.
  *  - its transactions are always BEGIN IMMEDIATE, for readers too, and end with their pool: we say BEGIN ourselves.
+ *  - pgsql does not prepare what has no label, and sends its text each time.
  *  - pgsql reads rows safely only as "random"; NULL is told from "" by datum_get only; values die with the last row.
  */
 #include "rr_sql.h"
@@ -54,13 +55,16 @@ static const struct {
     const char *sql;   /* %s: text, %lld: number */
     const char *pgsql; /* where PostgreSQL needs another; NULL: the same */
     int values, columns;
+    /* Two indexes would do, of which PostgreSQL takes either while the table is empty; a plan that is kept would read
+       all that a long transaction has added since, once a row. */
+    int planned_anew;
 } statements[RR_SQL_COUNT] = {
     [RR_SQL_STORE_READ] = { "rr_store_read", "SELECT version, store, n FROM rr_store", NULL, 0, 3 },
     /* sqlite3's BEGIN IMMEDIATE has locked already. */
     [RR_SQL_STORE_LOCK] = { "rr_store_lock", "SELECT version, store, n FROM rr_store",
                             "SELECT version, store, n FROM rr_store FOR UPDATE", 0, 3 },
     [RR_SQL_PEPPER_READ] = { "rr_pepper_read", "SELECT store, pepper FROM rr_store", NULL, 0, 2 },
-    [RR_SQL_PEPPER_WRITE] = { "rr_pepper_write", "UPDATE rr_store SET pepper = %s", NULL, 1, 0 },
+    [RR_SQL_PEPPER_WRITE] = { "rr_pepper_write", "UPDATE rr_store SET pepper = %s, n = n + 1", NULL, 1, 0 },
     [RR_SQL_KEY_FIND] = { "rr_key_find",
                           "SELECT s.version, s.store, s.n, k.id, k.hint, k.expires, c.id, c.client, c.name, c.kind, "
                           "c.active, c.expires, c.scopes, c.metadata FROM rr_store s LEFT JOIN rr_key k ON k.digest = %s "
@@ -88,7 +92,7 @@ static const struct {
     [RR_SQL_CREDENTIAL_BY_NAME] = { "rr_credential_by_name",
                                     "SELECT " CREDENTIAL_COLUMNS
                                     " FROM rr_credential WHERE client = %s AND type = %s AND name = %s",
-                                    NULL, 3, 16 },
+                                    NULL, 3, 16, 1 },
     [RR_SQL_CREDENTIAL_LIST] = { "rr_credential_list",
                                  "SELECT " CREDENTIAL_COLUMNS
                                  " FROM rr_credential WHERE client = %s AND id > %s ORDER BY id LIMIT %lld",
@@ -144,7 +148,7 @@ static const struct {
     [RR_SQL_TARGET_GET] = { "rr_target_get", "SELECT " TARGET_COLUMNS " FROM rr_target WHERE client = %s AND id = %s",
                             NULL, 2, 9 },
     [RR_SQL_TARGET_BY_NAME] = { "rr_target_by_name",
-                                "SELECT " TARGET_COLUMNS " FROM rr_target WHERE client = %s AND name = %s", NULL, 2, 9 },
+                                "SELECT " TARGET_COLUMNS " FROM rr_target WHERE client = %s AND name = %s", NULL, 2, 9, 1 },
     [RR_SQL_TARGET_LIST] = { "rr_target_list",
                              "SELECT " TARGET_COLUMNS " FROM rr_target WHERE client = %s AND id > %s ORDER BY id LIMIT %lld",
                              NULL, 3, 9 },
@@ -164,7 +168,7 @@ static const struct {
     [RR_SQL_PROXY_GET] = { "rr_proxy_get", "SELECT " PROXY_COLUMNS " FROM rr_proxy WHERE client = %s AND id = %s", NULL, 2,
                            14 },
     [RR_SQL_PROXY_BY_NAME] = { "rr_proxy_by_name",
-                               "SELECT " PROXY_COLUMNS " FROM rr_proxy WHERE client = %s AND name = %s", NULL, 2, 14 },
+                               "SELECT " PROXY_COLUMNS " FROM rr_proxy WHERE client = %s AND name = %s", NULL, 2, 14, 1 },
     [RR_SQL_PROXY_BY_ALIAS] = { "rr_proxy_by_alias", "SELECT id FROM rr_proxy WHERE alias = %s", NULL, 1, 1 },
     [RR_SQL_PROXY_LIST] = { "rr_proxy_list",
                             "SELECT " PROXY_COLUMNS " FROM rr_proxy WHERE client = %s AND id > %s ORDER BY id LIMIT %lld",
@@ -345,7 +349,8 @@ static apr_status_t prepare(rr_sql_t *sql, rr_sql_e which, int count, rr_err_t *
     if (sql->prepared[which]) {
         return APR_SUCCESS;
     }
-    code = apr_dbd_prepare(sql->driver, sql->p, sql->db, text, statements[which].label, &sql->prepared[which]);
+    code = apr_dbd_prepare(sql->driver, sql->p, sql->db, text,
+                           statements[which].planned_anew ? NULL : statements[which].label, &sql->prepared[which]);
     if (code) {
         sql->prepared[which] = NULL;
         return failed(sql, code, statements[which].label, err);

@@ -135,6 +135,9 @@ const char *rr_sql_hex(apr_pool_t *p, const unsigned char *bytes, apr_size_t len
 /** Statements that lead from version - 1 to version, NULL-terminated. */
 const char *const *rr_schema_step(rr_dialect_e dialect, int version);
 
+/** Statements that bring a store of the present version to the present text of its functions; NULL: there are none. */
+const char *const *rr_schema_renewed(rr_dialect_e dialect);
+
 /** A statement that lists names of triggers that have to be there and are not. */
 const char *rr_schema_missing_triggers(rr_dialect_e dialect);
 

@@ -124,12 +124,11 @@ int rr_store_has_wal(rr_store_t *store, apr_pool_t *p)
     return mode && !strcmp(mode, "wal");
 }
 
-static apr_status_t run_step(rr_sql_t *sql, int version, rr_err_t *err)
+static apr_status_t run_all(rr_sql_t *sql, const char *const *statement, rr_err_t *err)
 {
-    const char *const *statement = rr_schema_step(rr_sql_dialect(sql), version);
     apr_status_t rv = APR_SUCCESS;
 
-    for (; *statement && rv == APR_SUCCESS; statement++) {
+    for (; statement && *statement && rv == APR_SUCCESS; statement++) {
         rv = rr_sql_run(sql, *statement, err);
     }
     return rv;
@@ -187,7 +186,7 @@ apr_status_t rr_store_init(const char *driver, const char *params, const rr_keyr
             rv = rr_err_set(err, RR_ECONFLICT, "schema", "the database holds a store already");
         }
         for (version = 1; version <= RR_STORE_SCHEMA && rv == APR_SUCCESS; version++) {
-            rv = run_step(sql, version, err);
+            rv = run_all(sql, rr_schema_step(rr_sql_dialect(sql), version), err);
         }
         if (rv == APR_SUCCESS) {
             rv = write_first_rows(sql, ring, p, err);
@@ -222,7 +221,10 @@ static apr_status_t migrate_locked(int *pfrom, rr_sql_t *sql, apr_pool_t *p, rr_
                           *pfrom, RR_STORE_SCHEMA);
     }
     for (version = *pfrom + 1; version <= RR_STORE_SCHEMA && rv == APR_SUCCESS; version++) {
-        rv = run_step(sql, version, err);
+        rv = run_all(sql, rr_schema_step(rr_sql_dialect(sql), version), err);
+    }
+    if (rv == APR_SUCCESS) {
+        rv = run_all(sql, rr_schema_renewed(rr_sql_dialect(sql)), err);
     }
     return rv == APR_SUCCESS && *pfrom < RR_STORE_SCHEMA
                ? rr_sql_run(sql, apr_psprintf(p, "UPDATE rr_store SET version = %d, n = n + 1", RR_STORE_SCHEMA), err)
