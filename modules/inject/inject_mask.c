@@ -100,6 +100,24 @@ static void add_json(apr_pool_t *p, apr_array_header_t *masks, const char *secre
     add_mask(masks, out, (apr_size_t)(to - out));
 }
 
+/* Every byte as before and its two digits: %41%42, \u0041\u0042. */
+static void add_coded(apr_pool_t *p, apr_array_header_t *masks, const char *secret, apr_size_t len, const char *before,
+                      const char *digits)
+{
+    const apr_size_t before_len = strlen(before);
+    char *out = apr_palloc(p, (before_len + 2) * len + 1), *to = out;
+    apr_size_t i;
+
+    for (i = 0; len >= LEAST && i < len; i++) {
+        memcpy(to, before, before_len);
+        to += before_len;
+        *to++ = digits[(unsigned char)secret[i] >> 4];
+        *to++ = digits[secret[i] & 15];
+    }
+    *to = '\0';
+    add_mask(masks, out, (apr_size_t)(to - out));
+}
+
 static int longest_first(const void *a, const void *b)
 {
     const inject_mask_t *left = a, *right = b;
@@ -109,8 +127,9 @@ static int longest_first(const void *a, const void *b)
 
 apr_array_header_t *inject_masks(apr_pool_t *p, const apr_array_header_t *secrets)
 {
-    apr_array_header_t *masks = apr_array_make(p, 8, sizeof(inject_mask_t));
-    int i;
+    static const char *const digits[] = { "0123456789ABCDEF", "0123456789abcdef" };
+    apr_array_header_t *masks = apr_array_make(p, 16, sizeof(inject_mask_t));
+    int i, k;
 
     for (i = 0; i < secrets->nelts; i++) {
         const char *secret = APR_ARRAY_IDX(secrets, i, const char *);
@@ -118,8 +137,11 @@ apr_array_header_t *inject_masks(apr_pool_t *p, const apr_array_header_t *secret
 
         add_mask(masks, secret, len);
         add_base64(p, masks, secret, len);
-        add_percent(p, masks, secret, len, "0123456789ABCDEF");
-        add_percent(p, masks, secret, len, "0123456789abcdef");
+        for (k = 0; k < 2; k++) {
+            add_percent(p, masks, secret, len, digits[k]);
+            add_coded(p, masks, secret, len, "%", digits[k]);
+            add_coded(p, masks, secret, len, "\\u00", digits[k]);
+        }
         add_json(p, masks, secret, len, 0);
         add_json(p, masks, secret, len, 1);
     }

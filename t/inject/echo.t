@@ -57,7 +57,10 @@ my $stars = '*' x length $vendor;
 (my $json = $vendor) =~ s/(["\\])/\\$1/g;
 (my $slashes = $json) =~ s{/}{\\/}g;
 (my $percent = $vendor) =~ s/([^A-Za-z0-9._~-])/sprintf('%%%02X', ord $1)/ge;
-my %forms = (bare => $vendor, json => $json, slashes => $slashes, percent => $percent, lower => $percent =~ s/(%..)/\L$1/gr,
+my $bytes = join('', map { sprintf('%%%02X', ord) } split(//, $vendor));
+my $points = join('', map { sprintf('\\u%04X', ord) } split(//, $vendor));
+my %forms = (bytes => $bytes, 'bytes, lower' => lc $bytes, points => $points, 'points, lower' => $points =~ s/([A-F])/\L$1/gr,
+             bare => $vendor, json => $json, slashes => $slashes, percent => $percent, lower => $percent =~ s/(%..)/\L$1/gr,
              base64 => encode_base64($vendor, '') =~ s/=*$//r, base64url => encode_base64url($vendor) =~ s/=*$//r);
 for my $form (sort keys %forms) {
     my $text = $forms{$form};
