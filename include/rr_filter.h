@@ -38,9 +38,6 @@ typedef struct rr_filter_facts_t {
 apr_status_t rr_filters_read(const rr_filters_t **pfilters, const char *text, apr_size_t len, apr_pool_t *p,
                              rr_err_t *err);
 
-/** The same out of a parsed array of filters. */
-apr_status_t rr_filters_compile(const rr_filters_t **pfilters, const rr_json_t *list, apr_pool_t *p, rr_err_t *err);
-
 unsigned rr_filters_count(const rr_filters_t *filters);
 
 /** The filter's own id where it has one, else its place: "#0". */

@@ -441,17 +441,6 @@ apr_status_t core_store_keyring(const rr_keyring_t **pring, request_rec *r, rr_e
     return live ? core_live_keyring(pring, live, err) : RR_EUNAVAIL;
 }
 
-apr_status_t core_store_digester(const rr_key_digester_t **pdigester, request_rec *r, rr_err_t *err)
-{
-    const core_store_conf_t *conf;
-    core_live_t *live = live_of(&conf, r, err);
-    const core_pepper_t *pepper = NULL;
-    apr_status_t rv = live ? core_live_pepper(&pepper, live, NULL, r->pool, err) : RR_EUNAVAIL;
-
-    *pdigester = rv == APR_SUCCESS ? pepper->digester : NULL;
-    return rv;
-}
-
 const rr_snapshot_t *core_store_snapshot(request_rec *r, rr_err_t *err)
 {
     const core_store_conf_t *conf;

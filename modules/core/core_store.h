@@ -47,8 +47,7 @@ typedef rr_store_work_t core_store_work_t;
 apr_status_t core_store_read(request_rec *r, core_store_work_t work, void *baton, rr_err_t *err);
 apr_status_t core_store_write(request_rec *r, core_store_work_t work, void *baton, rr_err_t *err);
 
-/** r's master keys and digester, for writing secrets and keys. RR_EUNAVAIL, RR_ESEALED (already logged). */
+/** r's master keys, for writing secrets. RR_EUNAVAIL, RR_ESEALED (already logged). */
 apr_status_t core_store_keyring(const rr_keyring_t **pring, request_rec *r, rr_err_t *err);
-apr_status_t core_store_digester(const rr_key_digester_t **pdigester, request_rec *r, rr_err_t *err);
 
 #endif

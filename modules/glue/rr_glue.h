@@ -16,8 +16,6 @@
 /* A directive that sets one field of the module's table, and where it may stand. None may stand in .htaccess. */
 #define RR_DIRECTIVE(name, field, help) \
     AP_INIT_TAKE1(name, rr_glue_set, (void *)(field), RSRC_CONF | ACCESS_CONF, help)
-#define RR_DIRECTIVE_LIST(name, field, help) \
-    AP_INIT_ITERATE(name, rr_glue_set, (void *)(field), RSRC_CONF | ACCESS_CONF, help)
 
 /** Setter of RR_DIRECTIVE: the struct is the per-directory one. Names directive, value and what would be right. */
 const char *rr_glue_set(cmd_parms *cmd, void *conf, const char *text);

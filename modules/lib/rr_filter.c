@@ -396,11 +396,6 @@ static apr_status_t compile_list(const rr_filters_t **pfilters, const rr_json_t 
     return APR_SUCCESS;
 }
 
-apr_status_t rr_filters_compile(const rr_filters_t **pfilters, const rr_json_t *list, apr_pool_t *p, rr_err_t *err)
-{
-    return compile_list(pfilters, list, 0, "", p, err);
-}
-
 apr_status_t rr_filters_read(const rr_filters_t **pfilters, const char *text, apr_size_t len, apr_pool_t *p,
                              rr_err_t *err)
 {
