@@ -47,7 +47,11 @@ group 'proxied' => (
                    proxyIdentityHeaders => { 'X-User-Id' => 'sub' });
         return { backend => $backend, store => $store, key => $caller->{key} };
     },
-    end => sub { my ($made) = @_; $made->{backend}->stop },
+    end => sub {
+        my ($made) = @_;
+        $made->{backend}->stop;
+        unlink(glob("$made->{store}{path}*")); # the next run makes its own
+    },
     subjects => [
         { name => 'httpd', title => 'httpd, plain ProxyPass', kind => 'floor', make => sub {
             my ($made) = @_;
