@@ -86,7 +86,7 @@ sub machine
     my $commit = first_line('git', '-c', 'safe.directory=*', '-C', root(), 'describe', '--always', '--dirty', '--match=');
     return {
         cpu => ($model || 'unknown') . ', ' . RR::Bench::cpus() . ' CPUs', memory => int($memory / 1024) . ' MB',
-        system => ($system || 'unknown') . ', Linux ' . (POSIX::uname())[2], httpd => $httpd, mod_rr => "$ours ($commit)",
+        system => ($system || 'unknown') . ', Linux ' . ((POSIX::uname())[2] =~ s{^(\d+\.\d+).*}{$1}r), httpd => $httpd, mod_rr => "$ours ($commit)",
         openssl => first_line('openssl', 'version') =~ s/^OpenSSL (\S+).*/$1/r,
         sqlite => first_line('sqlite3', '--version') =~ s/ .*//r, wrk => first_line('wrk', '-v') =~ s/^wrk (?:debian\/)?(\S+).*/$1/r,
         peers => RR::Bench::Peer::versions(),
