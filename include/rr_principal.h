@@ -50,6 +50,13 @@ int rr_principal_proves(const void *who, const rr_party_t *credential);
 /** True if scope is one of the principal's. */
 int rr_principal_has_scope(const rr_principal_t *who, const char *scope);
 
+/**
+ * The claims of each token that who (NULL: nobody) proved; *pcount of them, NULL for none.
+ *
+ * Ownership: the array lives in p, the claims in who.
+ */
+const rr_json_t *const *rr_principal_tokens(const rr_principal_t *who, int *pcount, apr_pool_t *p);
+
 /* Where a Location with RRProxy or RRGateway leads. */
 typedef struct rr_route_t {
     const rr_snapshot_t *snapshot; /* pinned for the request; NULL: the store cannot be read now */

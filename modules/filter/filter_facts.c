@@ -14,8 +14,6 @@
 
 #include <apr_strings.h>
 
-#include <string.h>
-
 static const request_rec *before(const request_rec *r)
 {
     return r->prev ? r->prev : r->main;
@@ -115,25 +113,6 @@ static apr_table_t *find_headers(request_rec *r, const rr_core_t *core)
     return headers;
 }
 
-/* ---- tokens ---- */
-
-static void find_tokens(rr_filter_facts_t *facts, request_rec *r, const rr_principal_t *who)
-{
-    const rr_json_t **tokens;
-    int i;
-
-    if (!who) {
-        return;
-    }
-    tokens = apr_palloc(r->pool, who->count * sizeof(*tokens));
-    for (i = 0; i < who->count; i++) {
-        if (!strcmp(who->identities[i]->method, "jwt")) {
-            tokens[facts->tokens_count++] = who->identities[i]->data;
-        }
-    }
-    facts->tokens = tokens;
-}
-
 /* ---- all ---- */
 
 const rr_filter_facts_t *filter_facts(request_rec *r, const rr_core_t *core, const char *mount)
@@ -143,6 +122,6 @@ const rr_filter_facts_t *filter_facts(request_rec *r, const rr_core_t *core, con
     facts->methods = find_methods(r, core);
     facts->paths = find_paths(r, mount);
     facts->headers = find_headers(r, core);
-    find_tokens(facts, r, core->principal_get(r));
+    facts->tokens = rr_principal_tokens(core->principal_get(r), &facts->tokens_count, r->pool);
     return facts;
 }

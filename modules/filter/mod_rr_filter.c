@@ -3,7 +3,7 @@
  * mod_rr_filter.c: destroys in a response what the caller is not entitled to.
  *
  * The module's map: configuration, directives, hooks. What a filter is lives in
- * lib/rr_filter.c, the cutting in lib/rr_cut.c, brigades in filter_body.c.
+ * lib/rr_filter*.c, the cutting in lib/rr_cut*.c, brigades in filter_body.c.
  *
  * Filters are judged once, right before the handler runs: authentication is
  * over, every redirect has happened, and the handler sees the headers as this

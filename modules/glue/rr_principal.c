@@ -40,3 +40,18 @@ int rr_principal_has_scope(const rr_principal_t *who, const char *scope)
     }
     return 0;
 }
+
+const rr_json_t *const *rr_principal_tokens(const rr_principal_t *who, int *pcount, apr_pool_t *p)
+{
+    const rr_json_t **tokens = NULL;
+    int i;
+
+    *pcount = 0;
+    for (i = 0; who && i < who->count; i++) {
+        if (!strcmp(who->identities[i]->method, "jwt")) {
+            tokens = tokens ? tokens : apr_palloc(p, (apr_size_t)who->count * sizeof(*tokens));
+            tokens[(*pcount)++] = who->identities[i]->data;
+        }
+    }
+    return tokens;
+}

@@ -85,27 +85,6 @@ static const apr_table_t *headers_as_sent(request_rec *r, const rr_core_t *core,
     return headers;
 }
 
-/* ---- tokens ---- */
-
-static void gather_tokens(rr_facts_t *facts, request_rec *r, const rr_principal_t *who)
-{
-    const rr_json_t **tokens;
-    int i;
-
-    if (!who) {
-        return;
-    }
-    tokens = apr_palloc(r->pool, who->count * sizeof(*tokens));
-    for (i = 0; i < who->count; i++) {
-        const rr_identity_t *identity = who->identities[i];
-
-        if (!strcmp(identity->method, "jwt")) {
-            tokens[facts->tokens_count++] = identity->data;
-        }
-    }
-    facts->tokens = tokens;
-}
-
 void rules_facts_gather(rr_facts_t *facts, request_rec *r, const rr_core_t *core, const rr_scope_t *scopes, int count,
                         apr_int64_t body_max, int late)
 {
@@ -121,7 +100,7 @@ void rules_facts_gather(rr_facts_t *facts, request_rec *r, const rr_core_t *core
     facts->headers = late || r->prev || r->main ? headers_as_sent(r, core, scopes, count) : r->headers_in;
     facts->read_body = read_body;
     facts->baton = baton;
-    gather_tokens(facts, r, core->principal_get(r));
+    facts->tokens = rr_principal_tokens(core->principal_get(r), &facts->tokens_count, r->pool);
 }
 
 void rules_facts_hide(request_rec *r, const apr_array_header_t *names)
