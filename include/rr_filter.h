@@ -18,7 +18,10 @@
 
 typedef struct rr_filters_t rr_filters_t; /* filters of one stage; immutable: any thread */
 
-/* What the conditions of filters look at. */
+/* The members of rr_filter_facts_t, as bits. */
+enum { RR_FILTER_METHODS = 1, RR_FILTER_PATHS = 2, RR_FILTER_HEADERS = 4, RR_FILTER_TOKENS = 8 };
+
+/* What the conditions of filters look at. What none of them does (rr_filters_look_at) may be NULL. */
 typedef struct rr_filter_facts_t {
     const apr_array_header_t *methods; /* const char *: the request's, and those it may be taken for; NULL inside: any */
     const apr_array_header_t *paths;   /* const char *, decoded, below the mount; NULL inside: of two meanings */
@@ -42,6 +45,9 @@ unsigned rr_filters_count(const rr_filters_t *filters);
 
 /** The filter's own id where it has one, else its place: "#0". */
 const char *rr_filters_id(const rr_filters_t *filters, unsigned number);
+
+/** What the conditions of these filters look at: bits of RR_FILTER_*. */
+unsigned rr_filters_look_at(const rr_filters_t *filters);
 
 /** Judges all filters: active[number] is 1 where one applies; returns how many do. Scratch goes to p. */
 unsigned rr_filters_judge(const rr_filters_t *filters, const rr_filter_facts_t *facts, rr_matcher_t *matcher,

@@ -27,7 +27,8 @@ void filter_body_register(void);
 /** Whether r serves an ErrorDocument: its status is that of the request before. */
 int filter_is_error_document(const request_rec *r);
 
-/** What conditions look at, in r's pool; mount is the path of the section that ordered the filters. */
-const rr_filter_facts_t *filter_facts(request_rec *r, const rr_core_t *core, const char *mount);
+/** Adds to facts, in r's pool, what filters look at and is not in them yet; mount is the path that theirs are below. */
+void filter_facts_add(rr_filter_facts_t *facts, const rr_filters_t *filters, request_rec *r, const rr_core_t *core,
+                      const char *mount);
 
 #endif

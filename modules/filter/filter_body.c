@@ -97,10 +97,12 @@ static const char *judge_response(filter_body_t *ctx, request_rec *r)
 
 static void audit_end(filter_body_t *ctx, request_rec *r)
 {
+    apr_uint64_t destroyed = ctx->body ? rr_cut_count(rr_cut_body_cutter(ctx->body)) : 0;
+
     ctx->core->audit(r, "filtered",
-                     apr_psprintf(r->pool, "destroyed=%" APR_UINT64_T_FMT " in=%" APR_UINT64_T_FMT
-                                           " out=%" APR_UINT64_T_FMT,
-                                  ctx->body ? rr_cut_count(rr_cut_body_cutter(ctx->body)) : 0, ctx->in, ctx->passed));
+                     apr_pstrcat(r->pool, "destroyed=", apr_off_t_toa(r->pool, (apr_off_t)destroyed), " in=",
+                                 apr_off_t_toa(r->pool, (apr_off_t)ctx->in), " out=",
+                                 apr_off_t_toa(r->pool, (apr_off_t)ctx->passed), NULL));
 }
 
 /* Nothing more of this body leaves. Before the first byte the client gets status, later it sees the response break. */

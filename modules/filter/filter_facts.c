@@ -115,13 +115,21 @@ static apr_table_t *find_headers(request_rec *r, const rr_core_t *core)
 
 /* ---- all ---- */
 
-const rr_filter_facts_t *filter_facts(request_rec *r, const rr_core_t *core, const char *mount)
+void filter_facts_add(rr_filter_facts_t *facts, const rr_filters_t *filters, request_rec *r, const rr_core_t *core,
+                      const char *mount)
 {
-    rr_filter_facts_t *facts = apr_pcalloc(r->pool, sizeof(*facts));
+    unsigned look_at = rr_filters_look_at(filters);
 
-    facts->methods = find_methods(r, core);
-    facts->paths = find_paths(r, mount);
-    facts->headers = find_headers(r, core);
-    facts->tokens = rr_principal_tokens(core->principal_get(r), &facts->tokens_count, r->pool);
-    return facts;
+    if (look_at & RR_FILTER_METHODS && !facts->methods) {
+        facts->methods = find_methods(r, core);
+    }
+    if (look_at & RR_FILTER_PATHS && !facts->paths) {
+        facts->paths = find_paths(r, mount);
+    }
+    if (look_at & RR_FILTER_HEADERS && !facts->headers) {
+        facts->headers = find_headers(r, core);
+    }
+    if (look_at & RR_FILTER_TOKENS && !facts->tokens) {
+        facts->tokens = rr_principal_tokens(core->principal_get(r), &facts->tokens_count, r->pool);
+    }
 }

@@ -121,14 +121,14 @@ static int check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, 
 
 /* ---- requests ---- */
 
-/* Stages being gathered: what filters ask about the request is found for the first that is there to ask. */
+/* Stages being gathered: what filters ask about the request is found for the first that asks. */
 typedef struct {
     request_rec *r;
-    apr_array_header_t *stages;     /* filter_stage_t */
-    const rr_route_t *route;        /* of the owners at hand; NULL: the Location's */
-    const char *mount;              /* the Location's */
-    const rr_filter_facts_t *facts; /* below the mount; NULL: nobody asked */
-    rr_matcher_t *matcher;
+    apr_array_header_t *stages; /* filter_stage_t */
+    const rr_route_t *route;    /* of the owners at hand */
+    const char *mount;          /* what their paths are below; NULL: the route's, nobody asked yet */
+    rr_filter_facts_t facts;
+    rr_matcher_t *matcher;      /* NULL: not yet */
 } gathering_t;
 
 /* The owner's filters (NULL: none) that apply become the next stage. */
@@ -141,13 +141,15 @@ static void add_stage(gathering_t *gathering, const char *owner, const rr_filter
     if (!filters) {
         return;
     }
-    if (!gathering->facts) {
-        gathering->facts = filter_facts(gathering->r, core,
-                                        gathering->route ? rr_glue_mount(gathering->r, gathering->route) : gathering->mount);
+    if (!gathering->mount) {
+        gathering->mount = rr_glue_mount(gathering->r, gathering->route);
+    }
+    if (!gathering->matcher) {
         gathering->matcher = rr_matcher_make(p);
     }
+    filter_facts_add(&gathering->facts, filters, gathering->r, core, gathering->mount);
     active = apr_palloc(p, rr_filters_count(filters) + 1);
-    if (rr_filters_judge(filters, gathering->facts, gathering->matcher, active, p)) {
+    if (rr_filters_judge(filters, &gathering->facts, gathering->matcher, active, p)) {
         stage = apr_array_push(gathering->stages);
         stage->owner = owner;
         stage->filters = filters;
@@ -175,7 +177,7 @@ static void gather_stages(request_rec *r, apr_array_header_t *stages, const filt
 {
     const rr_route_t *route = core->route_get(r);
     const rr_proxy_t *proxy = route ? route->proxy : NULL;
-    gathering_t gathering = { r, stages, route, NULL, NULL, NULL };
+    gathering_t gathering = { .r = r, .stages = stages, .route = route };
     int i;
 
     if (proxy) {
@@ -195,9 +197,8 @@ static void gather_stages(request_rec *r, apr_array_header_t *stages, const filt
         add_stage(&gathering, "proxy", proxy->attached.filters);
     }
     if (file) {
-        gathering.route = NULL;
         gathering.mount = file->mount;
-        gathering.facts = NULL;
+        gathering.facts.paths = NULL;
         add_stage(&gathering, "location", file->filters);
     }
 }

@@ -357,6 +357,21 @@ static apr_status_t read_filter(read_t *in, const rr_json_t *value, const char *
     return rv;
 }
 
+/* What there is a condition on in any of list. */
+static unsigned looked_at(const apr_array_header_t *list)
+{
+    unsigned look_at = 0;
+    int i;
+
+    for (i = 0; i < list->nelts; i++) {
+        const filter_t *filter = &APR_ARRAY_IDX(list, i, filter_t);
+
+        look_at |= (filter->methods ? RR_FILTER_METHODS : 0) | (filter->path ? RR_FILTER_PATHS : 0) |
+                   (filter->headers ? RR_FILTER_HEADERS : 0) | (filter->claims ? RR_FILTER_TOKENS : 0);
+    }
+    return look_at;
+}
+
 /* list is an array of filters, or (single) one. */
 static apr_status_t compile_list(const rr_filters_t **pfilters, const rr_json_t *list, int single, const char *at,
                                  apr_pool_t *p, rr_err_t *err)
@@ -387,6 +402,7 @@ static apr_status_t compile_list(const rr_filters_t **pfilters, const rr_json_t 
     if (rv != APR_SUCCESS) {
         return rv;
     }
+    filters->look_at = looked_at(filters->list);
     rv = rr_cut_compile(&filters->ops, (const rr_cut_op_t *)in.ops->elts, (apr_size_t)in.ops->nelts, p, &reason,
                         &which);
     if (rv != APR_SUCCESS) {
@@ -430,6 +446,11 @@ unsigned rr_filters_count(const rr_filters_t *filters)
 const char *rr_filters_id(const rr_filters_t *filters, unsigned number)
 {
     return APR_ARRAY_IDX(filters->list, (int)number, filter_t).id;
+}
+
+unsigned rr_filters_look_at(const rr_filters_t *filters)
+{
+    return filters->look_at;
 }
 
 const rr_cut_ops_t *rr_filters_ops(const rr_filters_t *filters)

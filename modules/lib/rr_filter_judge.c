@@ -162,9 +162,7 @@ static rr_match_e judge_headers(const judge_t *judge, const check_t *check, apr_
 {
     header_t header = { .judge = judge, .check = check, .p = p, .found = RR_MATCH_NO };
 
-    if (judge->facts->headers) {
-        apr_table_do(visit_header, &header, judge->facts->headers, NULL);
-    }
+    apr_table_do(visit_header, &header, judge->facts->headers, NULL);
     return header.found;
 }
 

@@ -24,6 +24,7 @@ typedef struct filter_t {
 
 struct rr_filters_t {
     apr_array_header_t *list; /* filter_t */
+    unsigned look_at;         /* bits of RR_FILTER_* */
     const rr_cut_ops_t *ops;
 };
 

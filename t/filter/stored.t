@@ -23,6 +23,7 @@ my %id = (vendor => $made->{credential}{id}, target => $made->{target}{id}, cred
 my $httpd = httpd(modules => [qw(core keyauth rules filter inject)], start => 0);
 my $log = $httpd->dir . '/logs/audit.log';
 my $edge = $httpd->file('edge.json', json_text({ operations => [{ effect => 'destroy', jsonPath => { pattern => '^edge$' } }] }));
+my $inner = $httpd->file('inner.json', json_text({ pathPattern => '^/mail/v1/', operations => [{ effect => 'destroy', jsonPath => { pattern => '^n$' } }] }));
 $httpd->{conf} = $store->conf . <<"CONF";
 RRTargetAllow loopback
 RRFilterBuffer 4k
@@ -30,6 +31,12 @@ RRAuditLog $log
 <Location "/gw">
     AuthType RR
     RRGateway On
+    Require rr-proxy
+</Location>
+<Location "/gwf">
+    AuthType RR
+    RRGateway On
+    RRFilters $inner
     Require rr-proxy
 </Location>
 <Location "/deep/mail">
@@ -130,6 +137,22 @@ cases($httpd,
     ['an overridden one', get('/gw/mail/v1/a', method => 'PUT', body => 'x', with => { 'X-HTTP-Method-Override' => 'POST' }), body($without)],
     ['a header', get('/gw/mail/v1/a', with => { 'X-Partner' => 'yes' }), { status => 200, absent => ['1.0}'] }],
 );
+clear();
+
+# ---- a stage may look at what those before it did not, and a section's paths are not a proxy's ----
+filter('vendor', destroy('^none$'));
+filter('target', destroy('^ssn$', pathPattern => '^/v1/'));
+filter('credential', destroy('^id$', headers => [{ name => { pattern => '^x-tier$' }, value => { pattern => '^premium$' }, presence => 'must_absent' }]));
+my $only_n = qq({ "n":1.0}\n);
+my $id_and_n = qq({ "id":12345678901234567890123 , "n":1.0}\n);
+cases($httpd,
+    ['the third looks at headers: absent', get('/gw/mail/v1/a'), body($only_n)],
+    ['and there', get('/gw/mail/v1/a', with => { 'X-Tier' => 'premium' }), body($id_and_n)],
+    ['the section\'s path', get('/gwf/mail/v1/a', with => { 'X-Tier' => 'premium' }), body(qq({ "id":12345678901234567890123}\n))],
+    ['is not another one', get('/gwf/mail/v2/a', with => { 'X-Tier' => 'premium' }), body($doc)],
+);
+filter('proxy', destroy('^n$', headers => [{ name => { pattern => '^x-api-key$' } }]));
+cases($httpd, ['the fourth looks at a credential that nobody sees any more', get('/gw/mail/v1/a'), body("{}")]);
 clear();
 
 # ---- rows that somebody else wrote ----

@@ -159,29 +159,67 @@ static void test_conditions(void)
         const char *json = apr_pstrcat(pool, "{" OP, *cases[i].conditions ? "," : "", cases[i].conditions, "}", NULL);
         apr_array_header_t *methods = apr_array_make(pool, 1, sizeof(const char *));
         apr_array_header_t *paths = apr_array_make(pool, 1, sizeof(const char *));
-        rr_filter_facts_t facts = { methods, paths, apr_table_make(pool, 1), NULL, 0 };
+        apr_table_t *headers = apr_table_make(pool, 1);
+        rr_filter_facts_t facts = { NULL };
         const rr_json_t *claims[2] = { NULL };
         rr_err_t err = RR_ERR_INIT;
         const rr_filters_t *filters;
         unsigned char active[1];
+        unsigned look_at;
         int below;
 
         APR_ARRAY_PUSH(methods, const char *) = cases[i].method;
         APR_ARRAY_PUSH(paths, const char *) = rr_filter_path(cases[i].path, "", &below, pool);
         if (cases[i].header) {
-            apr_table_set((apr_table_t *)facts.headers, "X-P", cases[i].header);
+            apr_table_set(headers, "X-P", cases[i].header);
         }
         if (cases[i].claims) {
             rr_json_parse_object(&claims[0], "{\"iss\":\"of another token\"}", 26, pool, &err);
             rr_json_parse_object(&claims[1], cases[i].claims, strlen(cases[i].claims), pool, &err);
-            facts.tokens = claims;
-            facts.tokens_count = 2;
         }
         if (rr_filters_read(&filters, json, strlen(json), pool, &err) != APR_SUCCESS) {
             ok(0, "%s: %s %s", cases[i].name, err.where, err.text);
             continue;
         }
+        look_at = rr_filters_look_at(filters); /* what they do not look at is not there */
+        facts.methods = look_at & RR_FILTER_METHODS ? methods : NULL;
+        facts.paths = look_at & RR_FILTER_PATHS ? paths : NULL;
+        facts.headers = look_at & RR_FILTER_HEADERS ? headers : NULL;
+        facts.tokens = look_at & RR_FILTER_TOKENS ? claims : NULL;
+        facts.tokens_count = facts.tokens && cases[i].claims ? 2 : 0;
         is_int(rr_filters_judge(filters, &facts, matcher, active, pool), cases[i].applies, cases[i].name);
+    }
+}
+
+/* What one filter of a list looks at, the whole list does; what none does, nobody need find. */
+static void test_looks(void)
+{
+    static const struct {
+        const char *name, *json;
+        unsigned look_at;
+    } cases[] = {
+        { "nothing", "{" OP "}", 0 },
+        { "empty lists", "{" OP ",\"methods\":[],\"headers\":[],\"token\":[]}", 0 },
+        { "methods", "{" OP ",\"methods\":[\"GET\"]}", RR_FILTER_METHODS },
+        { "a path", "{" OP ",\"pathPattern\":\"a\"}", RR_FILTER_PATHS },
+        { "headers", "{" OP ",\"headers\":[{\"name\":{\"pattern\":\"a\"},\"presence\":\"absent\"}]}", RR_FILTER_HEADERS },
+        { "headers by their other name", "{" OP ",\"headerChecks\":[{\"name\":{\"pattern\":\"a\"}}]}", RR_FILTER_HEADERS },
+        { "claims", "{" OP ",\"token\":[{\"claim\":{\"pattern\":\"a\"}}]}", RR_FILTER_TOKENS },
+        { "each what the other does not",
+          "[{" OP ",\"methods\":[\"GET\"]},{" OP ",\"headers\":[{\"name\":{\"pattern\":\"a\"}}]}]",
+          RR_FILTER_METHODS | RR_FILTER_HEADERS },
+    };
+    size_t i;
+
+    for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        const rr_filters_t *filters;
+        rr_err_t err = RR_ERR_INIT;
+
+        if (rr_filters_read(&filters, cases[i].json, strlen(cases[i].json), pool, &err) != APR_SUCCESS) {
+            ok(0, "looks at %s: %s %s", cases[i].name, err.where, err.text);
+            continue;
+        }
+        ok(rr_filters_look_at(filters) == cases[i].look_at, "looks at %s", cases[i].name);
     }
 }
 
@@ -214,6 +252,7 @@ int main(void)
     apr_pool_create(&pool, NULL);
     test_shapes();
     test_conditions();
+    test_looks();
     test_paths();
     apr_pool_destroy(pool);
     apr_terminate();
