@@ -65,15 +65,22 @@ static void take_own_sources(request_rec *r, const rr_proxy_t *proxy)
     }
 }
 
-/* Case and every non-alphanumeric fold away: some backend takes such names for one. */
-static int is_alias(const char *name, const char *other)
+/* What of name is behind head, NULL: it begins otherwise. Case and every non-alphanumeric fold away: some backend does so. */
+static const char *behind(const char *name, const char *head)
 {
-    for (; *name && *other; name++, other++) {
-        if ((apr_isalnum(*name) ? apr_tolower(*name) : '_') != (apr_isalnum(*other) ? apr_tolower(*other) : '_')) {
-            return 0;
+    for (; *head; name++, head++) {
+        if ((apr_isalnum(*name) ? apr_tolower(*name) : '_') != (apr_isalnum(*head) ? apr_tolower(*head) : '_') || !*name) {
+            return NULL;
         }
     }
-    return !*name && !*other;
+    return name;
+}
+
+static int is_alias_of(const char *name, void *other)
+{
+    const char *rest = behind(name, other);
+
+    return rest && !*rest;
 }
 
 static int is_forwarded_by(const char *name, void *unused)
@@ -81,17 +88,12 @@ static int is_forwarded_by(const char *name, void *unused)
     (void)unused;
     switch (*name | 0x20) {
     case 'x':
-        return !apr_cstr_casecmpn(name, "X-Forwarded-", 12);
+        return behind(name, "X-Forwarded-") != NULL;
     case 'f':
-        return !apr_cstr_casecmp(name, "Forwarded");
+        return is_alias_of(name, "Forwarded");
     default:
         return 0;
     }
-}
-
-static int is_alias_of(const char *name, void *other)
-{
-    return is_alias(name, other);
 }
 
 static void take_matching(apr_table_t *headers, int (*matches)(const char *name, void *baton), void *baton)
@@ -108,6 +110,16 @@ static void take_matching(apr_table_t *headers, int (*matches)(const char *name,
     }
 }
 
+/* What would bring the credential back in a shape that is not masked: compressed, or without its beginning or end. */
+static void take_shapes(request_rec *r, const inject_parts_t *parts)
+{
+    if (parts && parts->masks->nelts) {
+        apr_table_unset(r->headers_in, "Accept-Encoding");
+        apr_table_unset(r->headers_in, "Range");
+        apr_table_unset(r->headers_in, "If-Range");
+    }
+}
+
 static void take_headers(request_rec *r, const inject_request_t *own)
 {
     apr_table_unset(r->headers_in, "Authorization");
@@ -116,9 +128,6 @@ static void take_headers(request_rec *r, const inject_request_t *own)
     take_matching(r->headers_in, is_forwarded_by, NULL);
     take_sources(r);
     take_own_sources(r, own->proxy);
-    if (own->parts && own->parts->masks->nelts) {
-        apr_table_unset(r->headers_in, "Accept-Encoding"); /* what is compressed cannot be masked */
-    }
 }
 
 /* ---- what is given ---- */
@@ -229,8 +238,12 @@ void inject_apply(request_rec *r, const inject_request_t *own)
         const apr_table_t *before = rr_json_size(forwarded) ? apr_table_clone(r->pool, r->headers_in) : NULL;
 
         take_headers(r, own);
+        take_shapes(r, own->parts);
         forward_headers(r, forwarded, before);
         rr_json_members(own->proxy->identity_headers, tell, &telling);
+    }
+    else {
+        take_shapes(r, own->parts);
     }
     if (dir->token_header) {
         take_matching(r->headers_in, is_alias_of, (void *)dir->token_header);

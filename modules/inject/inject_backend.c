@@ -77,8 +77,7 @@ apr_status_t inject_backend_start(apr_pool_t *pconf, server_rec *s, rr_err_t *er
 
 static const char *add_member(apr_pool_t *p, const char *claims, const char *name, const char *value)
 {
-    return value ? apr_pstrcat(p, claims, claims[1] ? "," : "", "\"", name, "\":", rr_json_quote(p, value, RR_MAX_CLAIM_HEADER),
-                               NULL)
+    return value ? apr_pstrcat(p, claims, claims[1] ? "," : "", "\"", name, "\":", rr_json_quote(p, value, strlen(value)), NULL)
                  : claims;
 }
 
@@ -89,7 +88,8 @@ apr_status_t inject_backend_token(const char **ptoken, request_rec *r, const rr_
     const char *claims = "{";
     apr_status_t rv;
 
-    claims = add_member(r->pool, claims, "iss", ap_get_server_name(r));
+    /* Not what UseCanonicalName says: a backend shall not be told a name that the client chose. */
+    claims = add_member(r->pool, claims, "iss", r->server->server_hostname);
     claims = add_member(r->pool, claims, "aud", dir->token_audience);
     claims = add_member(r->pool, claims, "sub", who->sub);
     claims = add_member(r->pool, claims, "credential", who->identities[0]->credential);

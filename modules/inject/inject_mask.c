@@ -7,8 +7,9 @@
  * was read is held back while it may be the beginning of a secret, also across a
  * flush: at most one byte less than the longest form of the secret.
  *
- * Only text is looked at: a compressed or binary body is passed as it is, which
- * is why no compression is asked for (inject_apply.c).
+ * Of bodies only text is looked at: a compressed or binary one is passed as it
+ * is, and a range may begin inside of a secret, which is why neither compression
+ * nor ranges are asked for (inject_apply.c).
  */
 #include "inject.h"
 
@@ -310,7 +311,7 @@ static void fix_headers_out(request_rec *r)
 
 typedef struct {
     const apr_array_header_t *masks;
-    char *held; /* room for the longest mask */
+    char *held; /* room for the longest mask; NULL: the body is no text */
     apr_size_t held_len;
     apr_bucket_brigade *out;
 } masking_t;
@@ -378,7 +379,7 @@ static masking_t *start_masking(ap_filter_t *f, const apr_array_header_t *masks)
     masking_t *masking = apr_pcalloc(f->r->pool, sizeof(*masking));
 
     masking->masks = masks;
-    masking->held = apr_palloc(f->r->pool, APR_ARRAY_IDX(masks, 0, inject_mask_t).len);
+    masking->held = is_text(f->r) ? apr_palloc(f->r->pool, APR_ARRAY_IDX(masks, 0, inject_mask_t).len) : NULL;
     masking->out = apr_brigade_create(f->r->pool, f->c->bucket_alloc);
     return masking;
 }
@@ -394,7 +395,10 @@ static apr_status_t mask_body(ap_filter_t *f, apr_bucket_brigade *bb)
         apr_status_t rv;
 
         bucket = APR_BRIGADE_FIRST(bb);
-        if (APR_BUCKET_IS_METADATA(bucket)) {
+        if (APR_BUCKET_IS_EOS(bucket)) {
+            mask_headers(f->r, f->r->trailers_out, masking->masks); /* HTTP/2 sends them */
+        }
+        if (APR_BUCKET_IS_METADATA(bucket) || !masking->held) {
             if (!APR_BUCKET_IS_FLUSH(bucket)) {
                 put_held(masking, f); /* the end, or something that stands at its place */
             }
@@ -431,7 +435,7 @@ static apr_status_t mask(ap_filter_t *f, apr_bucket_brigade *bb)
     }
     fix_headers_out(f->r);
     own = inject_request(f->r);
-    if (!own->parts || !own->parts->masks->nelts || !is_text(f->r)) {
+    if (!own->parts || !own->parts->masks->nelts) {
         ap_remove_output_filter(f);
         return ap_pass_brigade(f->next, bb);
     }

@@ -7,6 +7,7 @@ use warnings;
 
 use RR::Inject;
 use RR::Test;
+use RR::Token;
 use RR::Util qw(run);
 
 my ($store, $upstream) = (store(), upstream());
@@ -18,7 +19,10 @@ stored_proxy($store, 'open', $upstream->url, caller => { credentialId => $none->
 stored_proxy($store, 'all', $upstream->url, caller => $caller, secret => { %vendor },
              proxyCredentialMode => 'all', proxyProxyCredentialIds => [$none->{id}, $caller->{credentialId}]);
 
-my $httpd = httpd(modules => [qw(core keyauth inject)], vars => { BACKEND => $upstream->url }, conf => $store->conf . <<'CONF');
+my $httpd = httpd(modules => [qw(core keyauth jwt inject)], vars => { BACKEND => $upstream->url }, start => 0);
+my $signer = RR::Token->key('ES256', kid => 'signer');
+my $jwks = $httpd->file('jwks.json', json_text({ keys => [$signer->jwk] }));
+$httpd->{conf} = $store->conf . "RRJwtIssuer corp urn:corp audience=any jwks=file:$jwks\n" . <<'CONF';
 RRTargetAllow loopback
 <Location "/keys.json">
     SetHandler rr-jwks
@@ -32,7 +36,7 @@ RRTargetAllow loopback
 <Location "/own">
     AuthType RR
     RRBackendToken X-Gateway-Token
-    Require rr-key
+    Require valid-user
     ProxyPass "@BACKEND@/own"
 </Location>
 <Location "/public">
@@ -48,6 +52,7 @@ RRTargetAllow loopback
     Require all granted
 </Location>
 CONF
+$httpd->start;
 my %key = (headers => { 'X-API-Key' => $caller->{key} });
 
 sub sent { my ($name) = @_; my %h = map { lc($_->[0]) => $_->[1] } @{ seen($upstream)->{headers} }; return $h{ lc $name } }
@@ -75,6 +80,15 @@ $httpd->graceful;
 is(verified($token, 'backend')->{claims}{sub}, 'u-17', 'the key stays over a graceful restart');
 check("the operator's own proxy", $httpd->request(path => '/own/x', %key), { status => 200 });
 is(verified(sent('X-Gateway-Token'))->{claims}{sub}, 'u-17', 'has one too');
+
+# ---- what it says is whole, and the gateway's word ----
+check('a client that chooses the host', $httpd->request(path => '/own/x', headers => { %{ $key{headers} }, Host => 'other.example' }), { status => 200 });
+is(verified(sent('X-Gateway-Token'))->{claims}{iss}, '127.0.0.1', 'does not choose iss');
+my $long = 'a' x 4200;
+$token = secret($signer->token({ iss => 'urn:corp', aud => 'x', sub => $long }), 'token');
+check('a long subject', $httpd->request(path => '/own/x', headers => { Authorization => "Bearer $token" }), { status => 200 });
+ok(verified(sent('X-Gateway-Token'))->{claims}{sub} eq $long, 'is told whole');
+
 cases($httpd,
     ['the key set', { path => '/keys.json' }, { status => 200, headers => { 'Content-Type' => 'application/jwk-set+json' },
       json => { 'keys.0.crv' => 'Ed25519', 'keys.0.d' => undef, 'keys.1' => undef } }],

@@ -95,7 +95,7 @@ sub judge
 
 my @noise = ('Proxy-Authorization' => 'Basic noise-proxy', Cookie => 'session=noise-cookie; other=noise-other',
              'X-Spare-Key' => $caller->{key}, 'X-Forwarded-For' => '192.0.2.7', 'X-Forwarded-Proto' => 'noise-proto',
-             Forwarded => 'for=noise-forwarded');
+             Forwarded => 'for=noise-forwarded', 'X_Forwarded_For' => '192.0.2.7', 'x.forwarded-port' => 'noise-port');
 
 for my $kind (sort keys %kinds) {
     for my $how (['X-API-Key' => $caller->{key}], [Authorization => "Bearer $caller->{key}"]) {

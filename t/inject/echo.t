@@ -24,9 +24,20 @@ stored_proxy($store, 'closed', 'http://127.0.0.1:9', caller => $caller);
 stored_proxy($store, 'nowhere', 'http://nowhere.invalid/', caller => $caller);
 stored_proxy($store, 'outside', 'http://192.0.2.1/', caller => $caller);
 
-my $httpd = httpd(modules => [qw(core keyauth inject)], conf => $store->conf . <<'CONF');
+my $httpd = httpd(modules => [qw(core keyauth inject)], vars => { BACKEND => $upstream->url }, conf => $store->conf . <<'CONF');
 RRTargetAllow loopback
 RRProxyHeaders On
+<Location "/own">
+    AuthType RR
+    RRTargetCredential default/echo
+    Require rr-key
+    ProxyPass "@BACKEND@/v1"
+</Location>
+<Location "/bare">
+    AuthType RR
+    Require rr-key
+    ProxyPass "@BACKEND@/v1"
+</Location>
 <Location "/gw">
     AuthType RR
     RRGateway On
@@ -105,6 +116,25 @@ $upstream->behave('/v1/x', early => "Link: <$vendor>", body => 'x');
 my $hinted = $httpd->request(path => '/gw/echo/x', %key);
 check('early hints', $hinted, { status => 200, body => 'x' });
 ok(!$hinted->{interim}, 'do not go out: nothing of ours sees them');
+
+# ---- what would bring it back in a shape that is not masked ----
+my %shapes = ('Accept-Encoding' => 'gzip', Range => 'bytes=5-', 'If-Range' => '"x"');
+$upstream->behave('/v1/x');
+for my $where ('/gw/echo', '/own') {
+    check("$where: no compression and no ranges are asked for", $httpd->request(path => "$where/x", headers => { %{ $key{headers} }, %shapes }),
+          { status => 200, json => { map { ("headers.$_" => undef) } keys %shapes } });
+}
+check('without a credential to send they are', $httpd->request(path => '/bare/x', headers => { %{ $key{headers} }, %shapes }),
+      { status => 200, json => { map { ("headers.$_" => $shapes{$_}) } keys %shapes } });
+
+# ---- trailers, which HTTP/2 sends ----
+for my $type ('text/plain', 'application/octet-stream') {
+    $upstream->behave('/v1/x', type => $type, chunks => ['abc', 'def'], trailers => [['X-Echo', "was $vendor"]]);
+    for my $where ('/gw/echo', '/own') {
+        check("$where: a trailer of $type", $httpd->request(path => "$where/x", %key, http2 => 1),
+              { status => 200, body => qr/^abcdefx-echo: was \Q$stars\E\r?\n/ });
+    }
+}
 
 # ---- Location ----
 my $origin = $upstream->url;

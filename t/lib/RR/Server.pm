@@ -227,7 +227,8 @@ sub write_answer
     $text .= 'Content-Type: ' . ($answer->{type} || 'application/json') . "\r\n" unless $has{'content-type'} || $bodiless;
     if ($answer->{chunks}) {
         $text .= "Transfer-Encoding: chunked\r\n";
-        $body = join('', map { sprintf("%x\r\n%s\r\n", length $_, $_) } @{ $answer->{chunks} }) . "0\r\n\r\n";
+        $body = join('', map { sprintf("%x\r\n%s\r\n", length $_, $_) } @{ $answer->{chunks} }) . "0\r\n"
+            . join('', map { "$_->[0]: $_->[1]\r\n" } @{ $answer->{trailers} || [] }) . "\r\n";
     }
     elsif (!$has{'content-length'} && !$bodiless) {
         $text .= 'Content-Length: ' . length($body) . "\r\n";
@@ -262,7 +263,7 @@ sub behaviour
 # Orders an answer for a path ('*': every path without its own); no arguments after it: as usual again.
 #   status, body, type, headers [[n, v]], chunks [..]; slow: seconds before the answer; pad: blanks after the
 #   body; cut: half the body, then the end; close: no answer at all; reason: of the status line; early: a header
-#   of a 103 that goes before
+#   of a 103 that goes before; trailers [[n, v]]: behind the chunks
 sub behave
 {
     my ($self, $path, %how) = @_;
