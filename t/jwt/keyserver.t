@@ -41,36 +41,9 @@ CONF
 sub token { my ($issuer, $with, %header) = @_;
             return $with->token({ iss => $issuer->issuer, aud => 'api', sub => 'alice' }, header => \%header) }
 sub stray { my ($issuer) = @_; return token($issuer, $key, kid => random_word(12)) }
-sub status { my ($httpd, $token) = @_;
-             return $httpd->request(path => '/me', headers => { Authorization => "Bearer $token" })->status }
-
-# Statuses of many requests, sent by several clients at once.
-sub at_once
-{
-    my ($httpd, $clients, @tokens) = @_;
-    pipe(my $in, my $out) or die "pipe: $!\n";
-    my @pids;
-    for my $n (0 .. $clients - 1) {
-        my $pid = fork();
-        die "fork: $!\n" unless defined $pid;
-        if ($pid == 0) {
-            for (my $i = $n; $i < @tokens; $i += $clients) {
-                my $line = (eval { status($httpd, $tokens[$i]) } || 'none') . "\n";
-                syswrite($out, $line);
-            }
-            POSIX::_exit(0);
-        }
-        push(@pids, $pid);
-    }
-    close($out);
-    my %seen;
-    while (my $line = <$in>) {
-        chomp($line);
-        $seen{$line}++;
-    }
-    waitpid($_, 0) for @pids;
-    return \%seen;
-}
+sub asked { my ($token) = @_; return (path => '/me', headers => { Authorization => "Bearer $token" }) }
+sub status { my ($httpd, $token) = @_; return $httpd->request(asked($token))->status }
+sub at_once { my ($httpd, $clients, @tokens) = @_; return $httpd->statuses_at_once($clients, map { { asked($_) } } @tokens) }
 
 # ---- TLS ----
 {

@@ -5,7 +5,6 @@
 use strict;
 use warnings;
 
-use POSIX ();
 use RR::Admin;
 use RR::KeyServer;
 use RR::Test;
@@ -246,28 +245,7 @@ cases($httpd, ask('its token, while it rests', 'resting', $alice, 403));
 sub at_once
 {
     my ($server, $path, @tokens) = @_;
-    pipe(my $in, my $out) or die "pipe: $!\n";
-    my @pids;
-    for my $n (0 .. 7) {
-        my $pid = fork();
-        die "fork: $!\n" unless defined $pid;
-        if ($pid == 0) {
-            for (my $i = $n; $i < @tokens; $i += 8) {
-                my $status = eval { $server->request(path => $path, headers => { Authorization => "Bearer $tokens[$i]" })->status } || 'none';
-                syswrite($out, "$status\n");
-            }
-            POSIX::_exit(0);
-        }
-        push(@pids, $pid);
-    }
-    close($out);
-    my %seen;
-    while (my $line = <$in>) {
-        chomp($line);
-        $seen{$line}++;
-    }
-    waitpid($_, 0) for @pids;
-    return \%seen;
+    return $server->statuses_at_once(8, map { { path => $path, headers => { Authorization => "Bearer $_" } } } @tokens);
 }
 sub strays { my ($server, $count) = @_; return map { $key->token({ iss => $server->issuer, aud => 'api', sub => 'x' }, header => { kid => random_word(12) }) } 1 .. $count }
 

@@ -331,6 +331,36 @@ sub connect
     return RR::Client->new(port => $self->port(delete $opt{on}), %opt);
 }
 
+# Sends requests, each as request() takes it, by several clients at once, whose processes share them out:
+# { status => how often }, with "none: WHY" where there was no answer.
+sub statuses_at_once
+{
+    my ($self, $clients, @requests) = @_;
+    my (@pids, %seen);
+
+    pipe(my $in, my $out) or die "pipe: $!\n";
+    for my $n (0 .. $clients - 1) {
+        my $pid = fork();
+        die "fork: $!\n" unless defined $pid;
+        if ($pid == 0) {
+            for (my $i = $n; $i < @requests; $i += $clients) {
+                my $status = eval { $self->request(%{ $requests[$i] })->status };
+                my ($why) = $@ =~ /^(.*)/;
+                syswrite($out, (defined $status ? $status : "none: $why") . "\n");
+            }
+            POSIX::_exit(0);
+        }
+        push(@pids, $pid);
+    }
+    close($out);
+    while (my $line = <$in>) {
+        chomp($line);
+        $seen{$line}++;
+    }
+    waitpid($_, 0) for @pids;
+    return \%seen;
+}
+
 sub remove
 {
     my ($self) = @_;
