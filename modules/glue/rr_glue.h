@@ -65,10 +65,14 @@ const char *rr_glue_words_parse(cmd_parms *cmd, const char *line, const void **p
 
 /* ---- where credentials are read ---- */
 
-/* Member of a per-directory configuration that RR_SOURCE_DIRECTIVES fill; zeroed is unset. */
+/* Member of a per-directory configuration that RR_SOURCE_DIRECTIVES fill. */
 typedef struct rr_sources_t {
-    apr_array_header_t *list; /* rr_source_t; NULL: unset */
+    apr_array_header_t *list; /* rr_source_t: those configured, and the usual ones of the kinds that are not */
+    unsigned named;           /* the kinds configured, a bit each: 1 << rr_source_kind_e */
 } rr_sources_t;
+
+/** What is read where nothing is configured. usual ends with one without a name. */
+rr_sources_t rr_glue_sources_create(apr_pool_t *p, const rr_source_t *usual);
 
 /** Setters: RRxxxHeader NAME [SCHEME], RRxxxQuery NAME, RRxxxCookie NAME. cmd->info is offsetof(conf, rr_sources_t member). */
 const char *rr_glue_source_header(cmd_parms *cmd, void *conf, const char *name, const char *scheme);
@@ -87,8 +91,8 @@ const char *rr_glue_source_cookie(cmd_parms *cmd, void *conf, const char *name);
 /** The scheme of the first source in Authorization, "Bearer" where that has none; NULL: none is there. */
 const char *rr_glue_sources_scheme(const apr_array_header_t *sources);
 
-/** add's list where it has one, else base's. */
-rr_sources_t rr_glue_sources_merge(rr_sources_t base, rr_sources_t add);
+/** Of each kind what add configures, or else what base has: a query parameter more does not turn headers off. */
+rr_sources_t rr_glue_sources_merge(apr_pool_t *p, rr_sources_t base, rr_sources_t add);
 
 /* One credential as presented. */
 typedef struct rr_presented_t {

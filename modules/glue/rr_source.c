@@ -19,6 +19,39 @@
 #include <apr_lib.h>
 #include <apr_strings.h>
 
+static void push_kind(apr_array_header_t *to, const apr_array_header_t *from, rr_source_kind_e kind)
+{
+    int i;
+
+    for (i = 0; i < from->nelts; i++) {
+        if (APR_ARRAY_IDX(from, i, rr_source_t).kind == kind) {
+            APR_ARRAY_PUSH(to, rr_source_t) = APR_ARRAY_IDX(from, i, rr_source_t);
+        }
+    }
+}
+
+rr_sources_t rr_glue_sources_create(apr_pool_t *p, const rr_source_t *usual)
+{
+    rr_sources_t sources = { apr_array_make(p, 3, sizeof(rr_source_t)), 0 };
+
+    for (; usual->name; usual++) {
+        APR_ARRAY_PUSH(sources.list, rr_source_t) = *usual;
+    }
+    return sources;
+}
+
+rr_sources_t rr_glue_sources_merge(apr_pool_t *p, rr_sources_t base, rr_sources_t add)
+{
+    rr_sources_t merged = { apr_array_make(p, add.list->nelts + base.list->nelts, sizeof(rr_source_t)), 0 };
+    rr_source_kind_e kind;
+
+    for (kind = RR_SOURCE_HEADER; kind <= RR_SOURCE_COOKIE; kind++) {
+        push_kind(merged.list, add.named & (1u << kind) ? add.list : base.list, kind);
+    }
+    merged.named = base.named | add.named;
+    return merged;
+}
+
 static const char *add_source(cmd_parms *cmd, void *conf, rr_source_kind_e kind, const char *name, const char *scheme)
 {
     rr_sources_t *sources = (rr_sources_t *)((char *)conf + (apr_size_t)cmd->info);
@@ -27,8 +60,10 @@ static const char *add_source(cmd_parms *cmd, void *conf, rr_source_kind_e kind,
     if (!*name || (scheme && !*scheme)) {
         return apr_psprintf(cmd->pool, "%s: expected a name, not an empty string", cmd->cmd->name);
     }
-    if (!sources->list) {
-        sources->list = apr_array_make(cmd->pool, 2, sizeof(rr_source_t));
+    if (!(sources->named & (1u << kind))) {
+        const rr_sources_t none = { apr_array_make(cmd->pool, 0, sizeof(rr_source_t)), 1u << kind };
+
+        *sources = rr_glue_sources_merge(cmd->pool, *sources, none); /* the first of a kind ends its usual ones */
     }
     if (sources->list->nelts >= RR_MAX_SOURCES) {
         return apr_psprintf(cmd->pool, "%s %s: at most %d places are read", cmd->cmd->name, name, RR_MAX_SOURCES);
@@ -71,11 +106,6 @@ const char *rr_glue_source_cookie(cmd_parms *cmd, void *conf, const char *name)
         return apr_psprintf(cmd->pool, "%s %s: expected the name of a cookie", cmd->cmd->name, name);
     }
     return add_source(cmd, conf, RR_SOURCE_COOKIE, name, NULL);
-}
-
-rr_sources_t rr_glue_sources_merge(rr_sources_t base, rr_sources_t add)
-{
-    return add.list ? add : base;
 }
 
 const char *rr_glue_sources_scheme(const apr_array_header_t *sources)

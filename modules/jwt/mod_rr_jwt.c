@@ -35,7 +35,6 @@ static const rr_conf_field_t fields[F_COUNT + 1] = {
 
 /* Written by check_config only. */
 static const rr_core_t *core;
-static apr_array_header_t *usual_sources; /* rr_source_t */
 static int has_store;                     /* some server has one, whose credentials may name key sets */
 
 static void *create_server(apr_pool_t *p, server_rec *s)
@@ -57,15 +56,22 @@ static void *merge_server(apr_pool_t *p, void *base, void *add)
 
 static void *create_dir(apr_pool_t *p, char *dir)
 {
+    static const rr_source_t usual[] = {
+        { RR_SOURCE_HEADER, "Authorization", "Bearer" },
+        { RR_SOURCE_HEADER, NULL, NULL },
+    };
+    jwt_dir_t *conf = apr_palloc(p, sizeof(*conf));
+
     (void)dir;
-    return apr_pcalloc(p, sizeof(jwt_dir_t));
+    conf->sources = rr_glue_sources_create(p, usual);
+    return conf;
 }
 
 static void *merge_dir(apr_pool_t *p, void *base, void *add)
 {
     jwt_dir_t *conf = apr_palloc(p, sizeof(*conf));
 
-    conf->sources = rr_glue_sources_merge(((jwt_dir_t *)base)->sources, ((jwt_dir_t *)add)->sources);
+    conf->sources = rr_glue_sources_merge(p, ((jwt_dir_t *)base)->sources, ((jwt_dir_t *)add)->sources);
     return conf;
 }
 
@@ -75,7 +81,7 @@ static const apr_array_header_t *sources(request_rec *r)
 {
     const jwt_dir_t *conf = ap_get_module_config(r->per_dir_config, &rr_jwt_module);
 
-    return conf->sources.list ? conf->sources.list : usual_sources;
+    return conf->sources.list;
 }
 
 /* Those, and where the route's proxy reads its own credentials from. */
@@ -127,17 +133,12 @@ static int refuse_config(server_rec *s, const char *text)
 static int check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *main_server)
 {
     const char *ca_file, *wrong;
-    rr_source_t *source;
     server_rec *s;
 
     (void)plog;
     if (rr_core_bind(&core, main_server, "mod_rr_jwt") != OK) {
         return HTTP_INTERNAL_SERVER_ERROR;
     }
-    usual_sources = apr_array_make(pconf, 1, sizeof(rr_source_t));
-    source = apr_array_push(usual_sources);
-    *source = (rr_source_t){ RR_SOURCE_HEADER, "Authorization", "Bearer" };
-
     for (s = main_server; s; s = s->next) {
         rr_err_t err = RR_ERR_INIT;
 

@@ -24,20 +24,28 @@ typedef struct {
     rr_sources_t sources;
 } keyauth_dir_t;
 
-static const rr_core_t *core;                      /* written once, in check_config */
-static apr_array_header_t *default_sources;        /* likewise */
+static const rr_core_t *core; /* written once, in check_config */
 
 static void *create_dir(apr_pool_t *p, char *path)
 {
+    static const rr_source_t usual[] = {
+        { RR_SOURCE_HEADER, "Authorization", NULL },
+        { RR_SOURCE_HEADER, "Authorization", "Bearer" },
+        { RR_SOURCE_HEADER, "X-API-Key", NULL },
+        { RR_SOURCE_HEADER, NULL, NULL },
+    };
+    keyauth_dir_t *dir = apr_palloc(p, sizeof(*dir));
+
     (void)path;
-    return apr_pcalloc(p, sizeof(keyauth_dir_t));
+    dir->sources = rr_glue_sources_create(p, usual);
+    return dir;
 }
 
 static void *merge_dir(apr_pool_t *p, void *base, void *add)
 {
     keyauth_dir_t *merged = apr_pcalloc(p, sizeof(*merged));
 
-    merged->sources = rr_glue_sources_merge(((keyauth_dir_t *)base)->sources, ((keyauth_dir_t *)add)->sources);
+    merged->sources = rr_glue_sources_merge(p, ((keyauth_dir_t *)base)->sources, ((keyauth_dir_t *)add)->sources);
     return merged;
 }
 
@@ -48,7 +56,7 @@ static const apr_array_header_t *sources(request_rec *r)
 {
     const keyauth_dir_t *dir = ap_get_module_config(r->per_dir_config, &rr_keyauth_module);
 
-    return keyauth_route_sources(r->pool, dir->sources.list ? dir->sources.list : default_sources, core->proxy_get(r));
+    return keyauth_route_sources(r->pool, dir->sources.list, core->proxy_get(r));
 }
 
 /* Bearer where Authorization is read at all (RFC 6750 is how keys are mostly sent), else a scheme that names a key. */
@@ -307,18 +315,7 @@ static const authz_provider requirement = { check_requirement, parse_requirement
 
 static int check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s)
 {
-    static const rr_source_t defaults[] = {
-        { RR_SOURCE_HEADER, "Authorization", NULL },
-        { RR_SOURCE_HEADER, "Authorization", "Bearer" },
-        { RR_SOURCE_HEADER, "X-API-Key", NULL },
-    };
-    apr_size_t i;
-
-    (void)plog, (void)ptemp;
-    default_sources = apr_array_make(pconf, 3, sizeof(rr_source_t));
-    for (i = 0; i < sizeof(defaults) / sizeof(defaults[0]); i++) {
-        APR_ARRAY_PUSH(default_sources, rr_source_t) = defaults[i];
-    }
+    (void)pconf, (void)plog, (void)ptemp;
     return rr_core_bind(&core, s, "mod_rr_keyauth");
 }
 
