@@ -65,26 +65,32 @@ void inject_kept_pin(inject_kept_t *kept, apr_pool_t *p)
     apr_pool_cleanup_register(p, kept, release, apr_pool_cleanup_null);
 }
 
-/* Child exit: what requests no longer use goes; httpd has ended its threads by then. */
+/* Child exit: httpd has ended the threads of requests by then, but mod_watchdog ends its own, which sweeps, after pchild. */
 static apr_status_t clear(void *data)
 {
     inject_shelf_t *shelf = data;
     apr_hash_index_t *i;
 
-    for (i = apr_hash_first(NULL, shelf->kept); i; i = apr_hash_next(i)) {
-        release(apr_hash_this_val(i));
+    apr_thread_mutex_lock(shelf->mutex);
+    while ((i = apr_hash_first(NULL, shelf->kept))) {
+        inject_kept_t *kept = apr_hash_this_val(i);
+
+        apr_hash_set(shelf->kept, kept->key, APR_HASH_KEY_STRING, NULL);
+        release(kept);
     }
+    apr_thread_mutex_unlock(shelf->mutex);
     return APR_SUCCESS;
 }
 
 inject_shelf_t *inject_shelf_make(apr_pool_t *pchild)
 {
-    inject_shelf_t *shelf = apr_pcalloc(pchild, sizeof(*shelf));
+    apr_pool_t *pool = inject_pool_make("rr_inject_shelf"); /* ends with the process: see clear() */
+    inject_shelf_t *shelf = pool ? apr_pcalloc(pool, sizeof(*shelf)) : NULL;
 
-    if (apr_thread_mutex_create(&shelf->mutex, APR_THREAD_MUTEX_DEFAULT, pchild) != APR_SUCCESS) {
+    if (!shelf || apr_thread_mutex_create(&shelf->mutex, APR_THREAD_MUTEX_DEFAULT, pool) != APR_SUCCESS) {
         return NULL;
     }
-    shelf->kept = apr_hash_make(pchild);
+    shelf->kept = apr_hash_make(pool);
     apr_pool_pre_cleanup_register(pchild, shelf, clear);
     return shelf;
 }
