@@ -110,6 +110,14 @@ void inject_credential_sweep(void);
 apr_status_t inject_credential_parts(const inject_parts_t **pparts, request_rec *r, const rr_party_t *party,
                                      rr_err_t *err);
 
+/** Whether value can stand in a header as it is: it has no control characters. */
+int inject_is_sendable(const char *value);
+
+#define INJECT_DIGITS "0123456789ABCDEF"
+
+/** text with every byte but letters, digits and those of plain as '%' and two of digits. */
+const char *inject_percent(apr_pool_t *p, const char *text, const char *plain, const char *digits);
+
 /** One header, and what of it has to be masked: the value itself and secret. */
 const inject_parts_t *inject_parts_header(apr_pool_t *p, const char *name, const char *value, const char *secret);
 

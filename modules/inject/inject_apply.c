@@ -156,16 +156,9 @@ typedef struct {
 } telling_t;
 
 /* A value that cannot stand in a header as it is is not sent: a changed identity might be somebody else's. */
-static int is_sendable(const char *value)
+static int is_tellable(const char *value)
 {
-    apr_size_t len = strlen(value), i;
-
-    for (i = 0; i < len; i++) {
-        if (apr_iscntrl(value[i])) {
-            return 0;
-        }
-    }
-    return len && len <= RR_MAX_CLAIM_HEADER;
+    return *value && strlen(value) <= RR_MAX_CLAIM_HEADER && inject_is_sendable(value);
 }
 
 static const char *find_claim(const telling_t *telling, const char *path)
@@ -200,7 +193,7 @@ static int tell(void *baton, const char *name, const rr_json_t *path)
     if (telling->who && rr_json_string(path)) {
         value = find_claim(telling, rr_json_string(path));
     }
-    if (value && is_sendable(value)) {
+    if (value && is_tellable(value)) {
         apr_table_setn(telling->r->headers_in, name, value);
     }
     else if (value) {

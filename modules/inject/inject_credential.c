@@ -43,7 +43,7 @@ typedef struct {
     rr_err_t *err;
 } making_t;
 
-static int is_sendable(const char *value)
+int inject_is_sendable(const char *value)
 {
     for (; *value; value++) {
         if (apr_iscntrl(*value)) {
@@ -57,7 +57,7 @@ static void add_header(making_t *making, const char *name, const char *value)
 {
     inject_header_t *header;
 
-    if (!is_sendable(value)) {
+    if (!inject_is_sendable(value)) {
         making->rv = rr_err_set(making->err, RR_EINVAL, NULL, "its value for %.64s has control characters", name);
         return;
     }
@@ -75,24 +75,29 @@ static const char *prefixed(apr_pool_t *p, const char *prefix, const char *value
     return apr_pstrcat(p, prefix, len && apr_isalnum(prefix[len - 1]) ? " " : "", value, NULL);
 }
 
-static const char *encode_query(apr_pool_t *p, const char *text)
+const char *inject_percent(apr_pool_t *p, const char *text, const char *plain, const char *digits)
 {
     char *out = apr_palloc(p, 3 * strlen(text) + 1), *to = out;
 
     for (; *text; text++) {
         unsigned char c = (unsigned char)*text;
 
-        if (apr_isalnum(c) || strchr("-._~", c)) {
+        if (apr_isalnum(c) || strchr(plain, c)) {
             *to++ = (char)c;
         }
         else {
             *to++ = '%';
-            *to++ = "0123456789ABCDEF"[c >> 4];
-            *to++ = "0123456789ABCDEF"[c & 15];
+            *to++ = digits[c >> 4];
+            *to++ = digits[c & 15];
         }
     }
     *to = '\0';
     return out;
+}
+
+static const char *encode_query(apr_pool_t *p, const char *text)
+{
+    return inject_percent(p, text, "-._~", INJECT_DIGITS);
 }
 
 static const char *text_of(making_t *making, const rr_json_t *object, const char *name)

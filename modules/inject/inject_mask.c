@@ -65,25 +65,9 @@ static void add_base64(apr_pool_t *p, apr_array_header_t *masks, const char *sec
     add_mask(masks, url, whole < alone ? whole : alone);
 }
 
-static void add_percent(apr_pool_t *p, apr_array_header_t *masks, const char *secret, apr_size_t len, const char *digits)
+static void add_text(apr_array_header_t *masks, const char *text)
 {
-    char *out = apr_palloc(p, 3 * len + 1), *to = out;
-    apr_size_t i;
-
-    for (i = 0; i < len; i++) {
-        unsigned char c = (unsigned char)secret[i];
-
-        if (apr_isalnum(c) || strchr("-._~", c)) {
-            *to++ = (char)c;
-        }
-        else {
-            *to++ = '%';
-            *to++ = digits[c >> 4];
-            *to++ = digits[c & 15];
-        }
-    }
-    *to = '\0';
-    add_mask(masks, out, (apr_size_t)(to - out));
+    add_mask(masks, text, strlen(text));
 }
 
 static void add_json(apr_pool_t *p, apr_array_header_t *masks, const char *secret, apr_size_t len, int slashes)
@@ -128,7 +112,7 @@ static int longest_first(const void *a, const void *b)
 
 apr_array_header_t *inject_masks(apr_pool_t *p, const apr_array_header_t *secrets)
 {
-    static const char *const digits[] = { "0123456789ABCDEF", "0123456789abcdef" };
+    static const char *const digits[] = { INJECT_DIGITS, "0123456789abcdef" };
     apr_array_header_t *masks = apr_array_make(p, 16, sizeof(inject_mask_t));
     int i, k;
 
@@ -136,10 +120,10 @@ apr_array_header_t *inject_masks(apr_pool_t *p, const apr_array_header_t *secret
         const char *secret = APR_ARRAY_IDX(secrets, i, const char *);
         apr_size_t len = strlen(secret);
 
-        add_mask(masks, secret, len);
+        add_text(masks, secret);
         add_base64(p, masks, secret, len);
         for (k = 0; k < 2; k++) {
-            add_percent(p, masks, secret, len, digits[k]);
+            add_text(masks, inject_percent(p, secret, "-._~", digits[k]));
             add_coded(p, masks, secret, len, "%", digits[k]);
             add_coded(p, masks, secret, len, "\\u00", digits[k]);
         }

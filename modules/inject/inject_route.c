@@ -136,8 +136,8 @@ static const char *encode_path(apr_pool_t *p, const char *text, apr_size_t len, 
         }
         else {
             *to++ = '%';
-            *to++ = "0123456789ABCDEF"[c >> 4];
-            *to++ = "0123456789ABCDEF"[c & 15];
+            *to++ = INJECT_DIGITS[c >> 4];
+            *to++ = INJECT_DIGITS[c & 15];
         }
     }
     *to = '\0';

@@ -189,22 +189,7 @@ static token_t *mint(const inject_credential_t *credential, apr_pool_t *p, rr_er
 /* As application/x-www-form-urlencoded has it. */
 static const char *encode_form(apr_pool_t *p, const char *text)
 {
-    char *out = apr_palloc(p, 3 * strlen(text) + 1), *to = out;
-
-    for (; *text; text++) {
-        unsigned char c = (unsigned char)*text;
-
-        if (apr_isalnum(c) || strchr("-._*", c)) {
-            *to++ = (char)c;
-        }
-        else {
-            *to++ = '%';
-            *to++ = "0123456789ABCDEF"[c >> 4];
-            *to++ = "0123456789ABCDEF"[c & 15];
-        }
-    }
-    *to = '\0';
-    return out;
+    return inject_percent(p, text, "-._*", INJECT_DIGITS);
 }
 
 static const char *add_field(apr_pool_t *p, const char *body, const char *name, const char *value)
