@@ -65,9 +65,25 @@ void rr_secret_wipe(void *bytes, apr_size_t len)
     OPENSSL_cleanse(bytes, len);
 }
 
+/* Eight bytes a step, where OpenSSL's takes one: a token's signature has hundreds. */
 int rr_secret_equal(const void *a, apr_size_t a_len, const void *b, apr_size_t b_len)
 {
-    return a_len == b_len && CRYPTO_memcmp(a, b, a_len) == 0;
+    const char *left = a, *right = b;
+    apr_uint64_t differs = 0;
+    apr_size_t i;
+
+    if (a_len != b_len) {
+        return 0;
+    }
+    for (i = 0; i + 8 <= a_len; i += 8) {
+        apr_uint64_t x, y;
+
+        memcpy(&x, left + i, 8);
+        memcpy(&y, right + i, 8);
+        differs |= x ^ y;
+        __asm__("" : "+r"(differs)); /* the compiler must not see that it could end early */
+    }
+    return (differs | (apr_uint64_t)CRYPTO_memcmp(left + i, right + i, a_len - i)) == 0;
 }
 
 const char *rr_secret_redact(apr_pool_t *p, const char *secret, apr_size_t len)

@@ -42,6 +42,26 @@ static rr_keyring_t *ring_of(apr_pool_t *p, const char *name, const char *text)
     return ring;
 }
 
+/* One byte that differs, at every place of texts that are compared by eights and then one by one. */
+static void test_each_byte(void)
+{
+    char one[40], other[40];
+    size_t len, i;
+    int good = 1;
+
+    for (len = 1; len <= sizeof(one); len++) {
+        memset(one, 'x', len);
+        memset(other, 'x', len);
+        good &= rr_secret_equal(one, len, other, len);
+        for (i = 0; i < len; i++) {
+            other[i] ^= 0x20;
+            good &= !rr_secret_equal(one, len, other, len);
+            other[i] ^= 0x20;
+        }
+    }
+    ok(good, "every byte counts, whatever the length");
+}
+
 static void test_small(apr_pool_t *p)
 {
     char bytes[8] = "secret!";
@@ -51,6 +71,7 @@ static void test_small(apr_pool_t *p)
     ok(!rr_secret_equal("abc", 3, "abd", 3), "other bytes are not");
     ok(!rr_secret_equal("abc", 3, "abcd", 4), "nor is another length");
     ok(rr_secret_equal("", 0, "", 0), "nothing equals nothing");
+    test_each_byte();
     is_int((long long)rr_secret_len(secret), 3, "a secret may hold NUL");
     ok(rr_secret_equal(rr_secret_bytes(secret), 3, "a\0b", 3), "and keeps it");
     rr_secret_wipe(bytes, sizeof(bytes));
