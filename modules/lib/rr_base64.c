@@ -13,16 +13,27 @@
 
 static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
-/* Value of each character plus one; 0: not in the alphabet, which less one has bits above the six of a value. */
-static const unsigned char values[256] = {
-    ['A'] = 1,  ['B'] = 2,  ['C'] = 3,  ['D'] = 4,  ['E'] = 5,  ['F'] = 6,  ['G'] = 7,  ['H'] = 8,  ['I'] = 9,
-    ['J'] = 10, ['K'] = 11, ['L'] = 12, ['M'] = 13, ['N'] = 14, ['O'] = 15, ['P'] = 16, ['Q'] = 17, ['R'] = 18,
-    ['S'] = 19, ['T'] = 20, ['U'] = 21, ['V'] = 22, ['W'] = 23, ['X'] = 24, ['Y'] = 25, ['Z'] = 26, ['a'] = 27,
-    ['b'] = 28, ['c'] = 29, ['d'] = 30, ['e'] = 31, ['f'] = 32, ['g'] = 33, ['h'] = 34, ['i'] = 35, ['j'] = 36,
-    ['k'] = 37, ['l'] = 38, ['m'] = 39, ['n'] = 40, ['o'] = 41, ['p'] = 42, ['q'] = 43, ['r'] = 44, ['s'] = 45,
-    ['t'] = 46, ['u'] = 47, ['v'] = 48, ['w'] = 49, ['x'] = 50, ['y'] = 51, ['z'] = 52, ['0'] = 53, ['1'] = 54,
-    ['2'] = 55, ['3'] = 56, ['4'] = 57, ['5'] = 58, ['6'] = 59, ['7'] = 60, ['8'] = 61, ['9'] = 62, ['-'] = 63,
-    ['_'] = 64,
+/* A character's value, shifted to where it stands in the 24 bits of four; BAD where it is not in the alphabet. */
+#define BAD 0x80000000U
+#define VALUE(c, shift)                                                            \
+    ((c) >= 'A' && (c) <= 'Z'   ? (apr_uint32_t)((c) - 'A') << (shift)             \
+     : (c) >= 'a' && (c) <= 'z' ? (apr_uint32_t)((c) - 'a' + 26) << (shift)        \
+     : (c) >= '0' && (c) <= '9' ? (apr_uint32_t)((c) - '0' + 52) << (shift)        \
+     : (c) == '-'               ? 62U << (shift)                                   \
+     : (c) == '_'               ? 63U << (shift)                                   \
+                                : BAD)
+#define VALUES_4(c, shift) VALUE(c, shift), VALUE((c) + 1, shift), VALUE((c) + 2, shift), VALUE((c) + 3, shift)
+#define VALUES_16(c, shift) \
+    VALUES_4(c, shift), VALUES_4((c) + 4, shift), VALUES_4((c) + 8, shift), VALUES_4((c) + 12, shift)
+#define VALUES_64(c, shift) \
+    VALUES_16(c, shift), VALUES_16((c) + 16, shift), VALUES_16((c) + 32, shift), VALUES_16((c) + 48, shift)
+
+/* Of the first, second, third and fourth character: one look at each, nothing left to shift. */
+static const apr_uint32_t values[4][256] = {
+    { VALUES_64(0, 18), VALUES_64(64, 18), VALUES_64(128, 18), VALUES_64(192, 18) },
+    { VALUES_64(0, 12), VALUES_64(64, 12), VALUES_64(128, 12), VALUES_64(192, 12) },
+    { VALUES_64(0, 6), VALUES_64(64, 6), VALUES_64(128, 6), VALUES_64(192, 6) },
+    { VALUES_64(0, 0), VALUES_64(64, 0), VALUES_64(128, 0), VALUES_64(192, 0) },
 };
 
 #define EVERY(byte) (APR_UINT64_C(0x0101010101010101) * (byte))
@@ -49,7 +60,7 @@ int rr_base64url_is(const char *text, apr_size_t len)
         }
     }
     for (; i < len; i++) {
-        if (!values[(unsigned char)text[i]]) {
+        if (values[3][(unsigned char)text[i]] & BAD) {
             return 0;
         }
     }
@@ -60,34 +71,27 @@ int rr_base64url_into(unsigned char *to, const char *text, apr_size_t len)
 {
     const unsigned char *from = (const unsigned char *)text;
     apr_size_t left = len;
-    unsigned int a, b, c, d, bits;
+    apr_uint32_t bits;
 
     for (; left >= 4; left -= 4, from += 4, to += 3) {
-        a = values[from[0]] - 1U, b = values[from[1]] - 1U, c = values[from[2]] - 1U, d = values[from[3]] - 1U;
-        if ((a | b | c | d) > 63) {
+        bits = values[0][from[0]] | values[1][from[1]] | values[2][from[2]] | values[3][from[3]];
+        if (bits & BAD) {
             return 0;
         }
-        bits = a << 18 | b << 12 | c << 6 | d;
         to[0] = (unsigned char)(bits >> 16);
         to[1] = (unsigned char)(bits >> 8);
         to[2] = (unsigned char)bits;
     }
-    if (!left) {
-        return 1;
+    if (left < 2) {
+        return !left;
     }
-    if (left == 1 || !values[from[0]] || !values[from[1]]) {
-        return 0;
-    }
-    bits = (values[from[0]] - 1U) << 12 | (values[from[1]] - 1U) << 6;
+    bits = values[0][from[0]] | values[1][from[1]];
+    to[0] = (unsigned char)(bits >> 16);
     if (left == 3) {
-        if (!values[from[2]]) {
-            return 0;
-        }
-        bits |= values[from[2]] - 1U;
-        to[1] = (unsigned char)(bits >> 2);
+        bits |= values[2][from[2]];
+        to[1] = (unsigned char)(bits >> 8);
     }
-    to[0] = (unsigned char)(bits >> 10);
-    return (bits & (left == 3 ? 0x3 : 0x3ff)) == 0; /* stray bits */
+    return !(bits & BAD) && !(bits & (left == 3 ? 0xff : 0xffff)); /* stray bits */
 }
 
 apr_status_t rr_base64url_decode(const unsigned char **pbytes, apr_size_t *plen, const char *text, apr_size_t len,

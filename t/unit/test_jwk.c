@@ -402,16 +402,23 @@ static void characters(void)
 {
     static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     char text[20];
-    int c, at, wrong = 0;
+    int c, at, wrong = 0, wrongly_decoded = 0;
 
     for (c = 0; c < 256; c++) {
         for (at = 0; at < (int)sizeof(text); at++) {
+            int good = c && strchr(alphabet, c) != NULL;
+            const unsigned char *bytes;
+            apr_size_t len;
+
             memset(text, 'A', sizeof(text));
             text[at] = (char)c;
-            wrong += rr_base64url_is(text, sizeof(text)) != (c && strchr(alphabet, c) != NULL);
+            wrong += rr_base64url_is(text, sizeof(text)) != good;
+            wrongly_decoded += (rr_base64url_decode(&bytes, &len, text, sizeof(text), pool) == APR_SUCCESS) != good
+                               || (good && memcmp(rr_base64url_encode(pool, bytes, len), text, sizeof(text)) != 0);
         }
     }
     is_int(wrong, 0, "the alphabet, nothing else");
+    is_int(wrongly_decoded, 0, "and each character where it stands");
     memset(text, 'A', sizeof(text));
     ok(rr_base64url_is(text, 16) && !rr_base64url_is(text, 17) && rr_base64url_is(text, 18) && rr_base64url_is(text, 0), "lengths");
 }
