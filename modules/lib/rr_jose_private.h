@@ -54,6 +54,7 @@ struct rr_jwk_t {
     const unsigned char *secret;    /* oct that signs: wiped with its pool */
     apr_size_t secret_len;
     EVP_PKEY_CTX *verify[RR_JWA_COUNT]; /* RSA, EC in a set: prepared, to be duplicated by each verification */
+    EVP_MD_CTX *eddsa;                  /* OKP in a set: likewise */
     EVP_MAC_CTX *mac[RR_JWA_COUNT];     /* oct in a set: likewise */
 };
 

@@ -19,6 +19,11 @@ rr_json_kind_e rr_json_kind(const rr_json_t *value)
     return value ? value->kind : RR_JSON_NONE;
 }
 
+static int is_named(const rr_json_t *item, const char *name, apr_size_t len)
+{
+    return item->name_len == len && (!len || (item->name[0] == name[0] && !memcmp(item->name, name, len)));
+}
+
 static const rr_json_t *member(const rr_json_t *object, const char *name, apr_size_t len)
 {
     apr_size_t i;
@@ -29,7 +34,7 @@ static const rr_json_t *member(const rr_json_t *object, const char *name, apr_si
     for (i = 0; i < object->size; i++) {
         const rr_json_t *item = &object->u.items[i];
 
-        if (item->name_len == len && !memcmp(item->name, name, len)) {
+        if (is_named(item, name, len)) {
             return item;
         }
     }

@@ -33,6 +33,7 @@ typedef struct parser_t {
     rr_json_t *stack;       /* values of open containers */
     rr_json_t *heap;        /* the stack once it has grown; NULL: it has not. Not of the pool, where every size would stay */
     apr_size_t used, room;
+    int is_few;             /* the stack does not grow */
     frame_t frames[RR_MAX_JSON_DEPTH];
     int depth;
     const char *name;       /* of the member whose value is read */
@@ -268,7 +269,7 @@ static int push(parser_t *ps, const rr_json_t *value, const char *name, apr_uint
     rr_json_t *slot;
 
     if (ps->used == ps->room) {
-        rr_json_t *wider = ps->p ? realloc(ps->heap, sizeof(*wider) * ps->room * 2) : NULL;
+        rr_json_t *wider = !ps->is_few ? realloc(ps->heap, sizeof(*wider) * ps->room * 2) : NULL;
 
         if (!wider) {
             return fail(ps, ps->at, "more values than can be looked at");
@@ -452,10 +453,11 @@ static int read_text(parser_t *ps)
     return ps->at == ps->end || fail(ps, ps->at, "something after the value");
 }
 
-apr_status_t rr_json_parse(const rr_json_t **pvalue, const char *text, apr_size_t len, apr_pool_t *p, rr_err_t *err)
+static apr_status_t parse(const rr_json_t **pvalue, const char *text, apr_size_t len, int is_few, apr_pool_t *p,
+                          rr_err_t *err)
 {
     rr_json_t first[RR_JSON_LOOK_VALUES];
-    parser_t ps = { .p = p, .stack = first, .room = RR_JSON_LOOK_VALUES };
+    parser_t ps = { .p = p, .stack = first, .room = RR_JSON_LOOK_VALUES, .is_few = is_few };
     int good;
 
     *pvalue = NULL;
@@ -474,10 +476,15 @@ apr_status_t rr_json_parse(const rr_json_t **pvalue, const char *text, apr_size_
                              (apr_size_t)(ps.at - ps.begin));
 }
 
-apr_status_t rr_json_parse_object(const rr_json_t **pvalue, const char *text, apr_size_t len, apr_pool_t *p,
-                                  rr_err_t *err)
+apr_status_t rr_json_parse(const rr_json_t **pvalue, const char *text, apr_size_t len, apr_pool_t *p, rr_err_t *err)
 {
-    apr_status_t rv = rr_json_parse(pvalue, text, len, p, err);
+    return parse(pvalue, text, len, 0, p, err);
+}
+
+static apr_status_t parse_object(const rr_json_t **pvalue, const char *text, apr_size_t len, int is_few, apr_pool_t *p,
+                                 rr_err_t *err)
+{
+    apr_status_t rv = parse(pvalue, text, len, is_few, p, err);
 
     if (rv == APR_SUCCESS && (*pvalue)->kind != RR_JSON_OBJECT) {
         *pvalue = NULL;
@@ -486,11 +493,22 @@ apr_status_t rr_json_parse_object(const rr_json_t **pvalue, const char *text, ap
     return rv;
 }
 
+apr_status_t rr_json_parse_object(const rr_json_t **pvalue, const char *text, apr_size_t len, apr_pool_t *p,
+                                  rr_err_t *err)
+{
+    return parse_object(pvalue, text, len, 0, p, err);
+}
+
+apr_status_t rr_json_parse_few(const rr_json_t **pvalue, const char *text, apr_size_t len, apr_pool_t *p, rr_err_t *err)
+{
+    return parse_object(pvalue, text, len, 1, p, err);
+}
+
 int rr_json_look(char *text, apr_size_t len, const char *name)
 {
     rr_json_t values[RR_JSON_LOOK_VALUES];
     parser_t ps = { .begin = text, .at = text, .end = text + len, .stack = values, .room = RR_JSON_LOOK_VALUES,
-                    .look_for = name };
+                    .is_few = 1, .look_for = name };
 
     text[len] = '\0';
     return read_text(&ps) && ps.found;

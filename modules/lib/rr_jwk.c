@@ -36,6 +36,7 @@ static apr_status_t free_key(void *data)
         EVP_PKEY_CTX_free(key->verify[i]);
         EVP_MAC_CTX_free(key->mac[i]);
     }
+    EVP_MD_CTX_free(key->eddsa);
     EVP_PKEY_free(key->pkey);
     if (key->secret) {
         OPENSSL_cleanse((unsigned char *)key->secret, key->secret_len);
@@ -372,6 +373,39 @@ static int may_verify(const rr_json_t *jwk)
     return !ops;
 }
 
+static int prepare_mac(rr_jwk_t *key, const rr_jwa_t *jwa)
+{
+    OSSL_PARAM params[2] = { OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, (char *)jwa->md, 0),
+                             OSSL_PARAM_construct_end() };
+    EVP_MAC *mac = EVP_MAC_fetch(NULL, "HMAC", NULL);
+    EVP_MAC_CTX *ctx = mac ? EVP_MAC_CTX_new(mac) : NULL;
+
+    EVP_MAC_free(mac);
+    key->mac[rr_jwa_index(jwa->alg)] = ctx;
+    return ctx && EVP_MAC_init(ctx, key->secret, key->secret_len, params);
+}
+
+static int prepare_eddsa(rr_jwk_t *key)
+{
+    key->eddsa = EVP_MD_CTX_new();
+    return key->eddsa && EVP_DigestVerifyInit_ex(key->eddsa, NULL, NULL, NULL, NULL, key->pkey, NULL) == 1;
+}
+
+static int prepare_digest(rr_jwks_t *set, rr_jwk_t *key, const rr_jwa_t *jwa)
+{
+    EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_pkey(NULL, key->pkey, NULL);
+    int i = rr_jwa_index(jwa->alg);
+
+    key->verify[i] = ctx;
+    if (!set->md[i]) {
+        set->md[i] = EVP_MD_fetch(NULL, jwa->md, NULL);
+    }
+    return set->md[i] && ctx && EVP_PKEY_verify_init(ctx) == 1 && EVP_PKEY_CTX_set_signature_md(ctx, set->md[i]) == 1
+           && (jwa->kty != RR_KTY_RSA
+               || EVP_PKEY_CTX_set_rsa_padding(ctx, jwa->pss ? RSA_PKCS1_PSS_PADDING : RSA_PKCS1_PADDING) == 1)
+           && (!jwa->pss || EVP_PKEY_CTX_set_rsa_pss_saltlen(ctx, RSA_PSS_SALTLEN_DIGEST) == 1);
+}
+
 /* Prepares what a verification with key needs, for each algorithm of the key. */
 static int prepare(rr_jwks_t *set, rr_jwk_t *key)
 {
@@ -379,31 +413,11 @@ static int prepare(rr_jwks_t *set, rr_jwk_t *key)
 
     for (i = 0; i < RR_JWA_COUNT; i++) {
         const rr_jwa_t *jwa = rr_jwa_find(1 << i);
-        OSSL_PARAM params[2] = { OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, (char *)jwa->md, 0),
-                                 OSSL_PARAM_construct_end() };
 
-        if (!(key->algs & jwa->alg) || !jwa->md) {
-            continue;
-        }
-        if (jwa->kty == RR_KTY_OCT) {
-            EVP_MAC *mac = EVP_MAC_fetch(NULL, "HMAC", NULL);
-
-            key->mac[i] = EVP_MAC_CTX_new(mac);
-            EVP_MAC_free(mac);
-            if (!key->mac[i] || !EVP_MAC_init(key->mac[i], key->secret, key->secret_len, params)) {
-                return 0;
-            }
-            continue;
-        }
-        if (!set->md[i]) {
-            set->md[i] = EVP_MD_fetch(NULL, jwa->md, NULL);
-        }
-        key->verify[i] = EVP_PKEY_CTX_new_from_pkey(NULL, key->pkey, NULL);
-        if (!set->md[i] || !key->verify[i] || EVP_PKEY_verify_init(key->verify[i]) != 1
-            || EVP_PKEY_CTX_set_signature_md(key->verify[i], set->md[i]) != 1
-            || (jwa->kty == RR_KTY_RSA
-                && EVP_PKEY_CTX_set_rsa_padding(key->verify[i], jwa->pss ? RSA_PKCS1_PSS_PADDING : RSA_PKCS1_PADDING) != 1)
-            || (jwa->pss && EVP_PKEY_CTX_set_rsa_pss_saltlen(key->verify[i], RSA_PSS_SALTLEN_DIGEST) != 1)) {
+        if (key->algs & jwa->alg
+            && !(jwa->kty == RR_KTY_OCT   ? prepare_mac(key, jwa)
+                 : jwa->kty == RR_KTY_OKP ? prepare_eddsa(key)
+                                          : prepare_digest(set, key, jwa))) {
             return 0;
         }
     }

@@ -46,7 +46,7 @@ int rr_jws_has_shape(const char *text, apr_size_t len)
            && rr_base64url_is(second + 1, (apr_size_t)(end - second - 1)) && rr_json_look(header, header_len, "alg");
 }
 
-/* ---- parse ---- */
+/* ---- parse: what it takes has the shape, so that whoever took a token apart need not ask ---- */
 
 /* "application/" may be left out where no other '/' follows; case does not count. */
 static int is_typ_accepted(const char *typ)
@@ -137,7 +137,7 @@ apr_status_t rr_jws_parse(rr_jws_t **pjws, const char *token, apr_size_t len, ap
                != APR_SUCCESS) {
         return rr_err_set(err, RR_EINVAL, NULL, "a segment of the token is not base64url without padding");
     }
-    rv = rr_json_parse_object(&jws->header, (const char *)header, header_len, p, &json_err);
+    rv = rr_json_parse_few(&jws->header, (const char *)header, header_len, p, &json_err);
     if (rv != APR_SUCCESS) {
         return rr_err_set(err, rv, NULL, "the token's header: %s", rr_err_text(&json_err));
     }
@@ -216,7 +216,7 @@ static int verify_digest(const rr_jws_t *jws, const rr_jwk_t *key, const unsigne
 static int verify_eddsa(const rr_jws_t *jws, const rr_jwk_t *key)
 {
     EVP_MD_CTX *ctx = EVP_MD_CTX_new();
-    int good = ctx && EVP_DigestVerifyInit_ex(ctx, NULL, NULL, NULL, NULL, key->pkey, NULL) == 1
+    int good = ctx && EVP_MD_CTX_copy_ex(ctx, key->eddsa) == 1
                && EVP_DigestVerify(ctx, jws->signature, jws->signature_len, (const unsigned char *)jws->input,
                                    jws->input_len) == 1;
 

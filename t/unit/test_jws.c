@@ -190,6 +190,7 @@ static void shapes(void)
         { "dots", NULL, "..", 0 },
     };
     char *many = apr_pstrdup(pool, "{\"alg\":\"x\"");
+    rr_jws_t *jws;
     const char *text;
     size_t i;
 
@@ -202,8 +203,10 @@ static void shapes(void)
     }
     text = apr_pstrcat(pool, b64(apr_pstrcat(pool, many, "}", NULL)), ".e30.AA", NULL);
     ok(rr_jws_has_shape(text, strlen(text)), "shape: as many members as are looked at");
+    is_int(rr_jws_parse(&jws, text, strlen(text), pool, NULL), APR_SUCCESS, "and what has it is taken apart");
     text = apr_pstrcat(pool, b64(apr_pstrcat(pool, many, ",\"m\":0}", NULL)), ".e30.AA", NULL);
     ok(!rr_jws_has_shape(text, strlen(text)), "shape: one more");
+    is_int(rr_jws_parse(&jws, text, strlen(text), pool, NULL), RR_EINVAL, "which is not taken apart either");
     ok(rr_jws_has_shape("eyJhbGciOjF9.e30.AAxxx!", 19), "shape: the text ends at len");
 }
 
