@@ -136,6 +136,16 @@ apr_status_t rr_jws_parse(rr_jws_t **pjws, const char *token, apr_size_t len, ap
 apr_status_t rr_jws_verify(const rr_jws_t *jws, const rr_jwks_t *set, unsigned int algs, rr_err_t *err);
 
 /* ---- claims ---- */
+
+/* What every token is judged by, found in one pass. Borrowed from all; NULL: not there. */
+typedef struct rr_claims_t {
+    const rr_json_t *all; /* the object itself */
+    const rr_json_t *iss, *sub, *aud, *exp, *nbf, *iat, *jti;
+} rr_claims_t;
+
+/** object NULL, or none: nothing is there. */
+void rr_claims_find(rr_claims_t *claims, const rr_json_t *object);
+
 typedef struct rr_claims_policy_t {
     const char *issuer;                  /* exact iss; NULL: not checked here */
     const apr_array_header_t *audiences; /* const char *; any one is enough; NULL: any audience, said by the operator */
@@ -155,8 +165,10 @@ typedef struct rr_claims_policy_t {
  *         err->text has expected and found, for the operator.
  * Spec:   RFC 7519, 4.1.
  */
-apr_status_t rr_claims_check(const rr_json_t *claims, const rr_claims_policy_t *policy, apr_time_t now,
-                             rr_err_t *err);
+apr_status_t rr_claims_check(const rr_claims_t *claims, const rr_claims_policy_t *policy, apr_time_t now, rr_err_t *err);
+
+/** The subject by that policy; NULL: there is none that is a string. */
+const char *rr_claims_subject(const rr_claims_t *claims, const rr_claims_policy_t *policy);
 
 /* ---- signing: rrctl, and what the gateway itself signs ---- */
 

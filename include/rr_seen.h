@@ -16,12 +16,19 @@
 
 typedef struct rr_seen_t rr_seen_t; /* the memory of one process */
 
-/* One token. Immutable; all of it lives as long as it is held. */
+/*
+ * One token. Immutable; all of it lives as long as it is held.
+ *
+ * It is found by its signing input's digest, which revocation needs anyway, and by every byte of its signature: a digest
+ * of the whole token would say no more, and cost as much again.
+ */
 typedef struct rr_seen_token_t {
-    const rr_json_t *claims;
+    unsigned char input[RR_SEEN_DIGEST]; /* digest of its signing input */
+    const char *signature;               /* as the token writes it; need not be NUL-terminated */
+    apr_size_t signature_len;
+    rr_claims_t claims;
     rr_alg_e alg;
     apr_time_t expires;                  /* its exp: it is remembered no longer */
-    unsigned char input[RR_SEEN_DIGEST]; /* digest of its signing input */
     const void *proof;                   /* by which keys: the caller's bytes */
     apr_size_t proof_len;
 } rr_seen_token_t;
@@ -33,23 +40,23 @@ rr_seen_t *rr_seen_make(apr_pool_t *p);
 int rr_seen_digest(unsigned char digest[RR_SEEN_DIGEST], const rr_seen_t *seen, const char *text, apr_size_t len);
 
 /**
- * What is remembered under the digest of a whole compact token; NULL: nothing, or it has expired by now.
+ * What is remembered of the token with that signing input and signature; NULL: nothing, or it has expired by now.
  *
  * Ownership: held until rr_seen_release.
  * Threads:   any; one of many locks, held for the look-up alone.
  */
-const rr_seen_token_t *rr_seen_get(rr_seen_t *seen, const unsigned char digest[RR_SEEN_DIGEST], apr_time_t now);
+const rr_seen_token_t *rr_seen_get(rr_seen_t *seen, const unsigned char input[RR_SEEN_DIGEST], const char *signature,
+                                   apr_size_t signature_len, apr_time_t now);
 
 void rr_seen_release(const rr_seen_token_t *token);
 
 /**
- * Remembers a copy of token, in the place of what was remembered under that digest. What was not asked for lately
- * makes room. One that has expired or takes more than RR_MAX_SEEN_TOKEN bytes is not remembered.
+ * Remembers a copy of token, in the place of what was remembered of it. What was not asked for lately makes room. One
+ * that has expired or takes more than RR_MAX_SEEN_TOKEN bytes is not remembered.
  *
  * Threads: any.
  */
-void rr_seen_put(rr_seen_t *seen, const unsigned char digest[RR_SEEN_DIGEST], const rr_seen_token_t *token,
-                 apr_time_t now);
+void rr_seen_put(rr_seen_t *seen, const rr_seen_token_t *token, apr_time_t now);
 
 /** What is remembered now: how many, and their bytes. For tests. */
 int rr_seen_count(rr_seen_t *seen, apr_size_t *pbytes);

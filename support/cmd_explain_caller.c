@@ -106,7 +106,7 @@ typedef struct judging_t {
     caller_t *caller;
     rrctl_t *ctl;
     rr_jws_t *jws;
-    const rr_json_t *claims;
+    rr_claims_t claims;
     const rr_jwks_t *jwks; /* of --jwks; NULL: not given */
     const char *why;       /* the token is refused; the last reason */
 } judging_t;
@@ -132,7 +132,7 @@ static const apr_array_header_t *audiences_of(const rr_json_t *value, apr_pool_t
 static int is_good(judging_t *judging, const rr_claims_policy_t *policy, const rr_jwks_t *set, unsigned int algs)
 {
     rr_err_t err = RR_ERR_INIT;
-    apr_status_t rv = rr_claims_check(judging->claims, policy, apr_time_now(), &err);
+    apr_status_t rv = rr_claims_check(&judging->claims, policy, apr_time_now(), &err);
 
     if (rv == APR_SUCCESS && set) {
         rv = rr_jws_verify(judging->jws, set, algs, &err);
@@ -218,14 +218,14 @@ static void ask_options(judging_t *judging)
 static apr_status_t check_revoked(judging_t *judging, rr_store_t *store, rr_err_t *err)
 {
     unsigned char digest[SHA256_DIGEST_LENGTH];
-    rr_token_t token = { rr_json_string(rr_json_member(judging->claims, "iss")),
-                         rr_json_string(rr_json_member(judging->claims, "jti")),
-                         rr_json_string(rr_json_member(judging->claims, "sub")) };
+    rr_token_t token = { rr_json_string(judging->claims.iss),
+                         rr_json_string(judging->claims.jti),
+                         rr_json_string(judging->claims.sub) };
     rr_revision_t revision;
     apr_int64_t seconds;
     apr_status_t rv;
 
-    if (rr_json_int(rr_json_member(judging->claims, "iat"), &seconds)) {
+    if (rr_json_int(judging->claims.iat, &seconds)) {
         token.issued = apr_time_from_sec(seconds);
     }
     SHA256((const unsigned char *)judging->jws->input, judging->jws->input_len, digest);
@@ -240,7 +240,7 @@ static apr_status_t check_revoked(judging_t *judging, rr_store_t *store, rr_err_
 static apr_status_t judge_token(judging_t *judging, const rr_proxy_t *proxy, rr_store_t *store, rr_err_t *err)
 {
     caller_t *caller = judging->caller;
-    const char *iss = rr_json_string(rr_json_member(judging->claims, "iss"));
+    const char *iss = rr_json_string(judging->claims.iss);
     apr_status_t rv = APR_SUCCESS;
 
     if (!proxy || !ask_proxy(judging, proxy, iss)) {
@@ -258,7 +258,7 @@ static apr_status_t judge_token(judging_t *judging, const rr_proxy_t *proxy, rr_
     if (judging->why) {
         caller->proved[1] = caller->known = NULL;
     } else {
-        caller->data = judging->claims;
+        caller->data = judging->claims.all;
     }
     return rv;
 }
@@ -267,6 +267,7 @@ static apr_status_t find_token(caller_t *caller, rrctl_t *ctl, const rr_proxy_t 
                                const rr_keyring_t *ring, rr_err_t *err)
 {
     judging_t judging = { caller, ctl };
+    const rr_json_t *claims = NULL;
     apr_status_t rv = APR_SUCCESS;
     int found = 0;
 
@@ -275,7 +276,8 @@ static apr_status_t find_token(caller_t *caller, rrctl_t *ctl, const rr_proxy_t 
     }
     rv = rr_jws_parse(&judging.jws, caller->token, strlen(caller->token), ctl->p, err);
     if (rv == APR_SUCCESS) {
-        rv = rr_json_parse_object(&judging.claims, judging.jws->payload, judging.jws->payload_len, ctl->p, err);
+        rv = rr_json_parse_object(&claims, judging.jws->payload, judging.jws->payload_len, ctl->p, err);
+        rr_claims_find(&judging.claims, claims);
     }
     if (rv == APR_SUCCESS && caller->jwks) {
         rv = jwt_key_set(&judging.jwks, ctl, caller->jwks, NULL, err);

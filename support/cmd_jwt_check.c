@@ -164,6 +164,7 @@ static unsigned int read_algs(rrctl_t *ctl, const char *text)
 static apr_status_t judge(const rr_json_t **pclaims, const question_t *question, rrctl_t *ctl, rr_err_t *err)
 {
     rr_err_t json_err = RR_ERR_INIT;
+    rr_claims_t claims;
     rr_jws_t *jws;
     apr_status_t rv = rr_jws_parse(&jws, question->token, strlen(question->token), ctl->p, err);
 
@@ -175,7 +176,8 @@ static apr_status_t judge(const rr_json_t **pclaims, const question_t *question,
     if (rv != APR_SUCCESS) {
         return rr_err_set(err, rv, NULL, "the token's payload: %s", rr_err_text(&json_err));
     }
-    return rr_claims_check(*pclaims, &question->policy, apr_time_now(), err);
+    rr_claims_find(&claims, *pclaims);
+    return rr_claims_check(&claims, &question->policy, apr_time_now(), err);
 }
 
 /* What would have done, where the refusal itself cannot say it. */

@@ -208,11 +208,12 @@ void jwt_memory_start_child(apr_pool_t *pchild, server_rec *s);
 /** SHA-256. False: there is none, or no memory. */
 int jwt_memory_digest(unsigned char digest[RR_SEEN_DIGEST], const char *text, apr_size_t len);
 
-/** What is remembered under the digest of a whole token, until p ends; NULL: nothing. Its proof is a jwt_proof_t. */
-const rr_seen_token_t *jwt_memory_recall(const unsigned char digest[RR_SEEN_DIGEST], apr_time_t now, apr_pool_t *p);
+/** What is remembered of a token, as rr_seen_get, but until p ends. Its proof is a jwt_proof_t. */
+const rr_seen_token_t *jwt_memory_recall(const unsigned char input[RR_SEEN_DIGEST], const char *signature,
+                                         apr_size_t signature_len, apr_time_t now, apr_pool_t *p);
 
 /** Remembers a copy of token. */
-void jwt_memory_keep(const unsigned char digest[RR_SEEN_DIGEST], const rr_seen_token_t *token, apr_time_t now);
+void jwt_memory_keep(const rr_seen_token_t *token, apr_time_t now);
 
 /**
  * Verifies the signature with the keys of issuer, and notes which those were.

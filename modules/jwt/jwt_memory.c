@@ -35,9 +35,10 @@ static apr_status_t release(void *token)
     return APR_SUCCESS;
 }
 
-const rr_seen_token_t *jwt_memory_recall(const unsigned char digest[RR_SEEN_DIGEST], apr_time_t now, apr_pool_t *p)
+const rr_seen_token_t *jwt_memory_recall(const unsigned char input[RR_SEEN_DIGEST], const char *signature,
+                                         apr_size_t signature_len, apr_time_t now, apr_pool_t *p)
 {
-    const rr_seen_token_t *token = rr_seen_get(seen, digest, now);
+    const rr_seen_token_t *token = rr_seen_get(seen, input, signature, signature_len, now);
 
     if (token) {
         apr_pool_cleanup_register(p, token, release, apr_pool_cleanup_null);
@@ -45,9 +46,9 @@ const rr_seen_token_t *jwt_memory_recall(const unsigned char digest[RR_SEEN_DIGE
     return token;
 }
 
-void jwt_memory_keep(const unsigned char digest[RR_SEEN_DIGEST], const rr_seen_token_t *token, apr_time_t now)
+void jwt_memory_keep(const rr_seen_token_t *token, apr_time_t now)
 {
-    rr_seen_put(seen, digest, token, now);
+    rr_seen_put(seen, token, now);
 }
 
 /* ---- by which keys ---- */

@@ -36,13 +36,13 @@ typedef struct token_t {
     const char *text;
     apr_size_t len;
     const char *header;         /* where credentials of the proxy are read, and nobody else; NULL: a usual place */
-    int has_shape;              /* of a token; 0: not known yet */
-    unsigned char digest[RR_SEEN_DIGEST]; /* of text */
+    const char *signature;      /* as it stands in text: what is behind the last dot; NULL: there is none */
+    int is_digested;            /* input is set */
+    unsigned char input[RR_SEEN_DIGEST]; /* digest of what is before that dot */
     const rr_seen_token_t *known; /* what an earlier request saw of it; NULL: nothing */
     const jwt_issuer_t *issuer; /* NULL: not found yet */
     rr_jws_t *jws;              /* NULL: not taken apart yet */
-    const rr_json_t *claims;
-    unsigned char input[RR_SEEN_DIGEST]; /* digest of the signing input; from check_signature on */
+    rr_claims_t claims;
     int is_verified;            /* just now, by the keys of proof; 0: it was before, or not at all */
     jwt_proof_t proof;
     rr_authn_result_t *result;
@@ -66,19 +66,26 @@ static rr_authn_outcome_e unavailable(token_t *token, const char *reason, const 
     return RR_AUTHN_UNAVAILABLE;
 }
 
+static apr_status_t take_apart(token_t *token, rr_err_t *err)
+{
+    return token->jws ? APR_SUCCESS : rr_jws_parse(&token->jws, token->text, token->len, token->r->pool, err);
+}
+
 static rr_authn_outcome_e parse(token_t *token)
 {
-    apr_pool_t *p = token->r->pool;
+    const rr_json_t *claims;
     rr_err_t err = RR_ERR_INIT;
 
-    if (token->known && !token->claims) {
+    if (token->known) {
         token->claims = token->known->claims;
         return RR_AUTHN_VERIFIED;
     }
-    if (rr_jws_parse(&token->jws, token->text, token->len, p, &err) != APR_SUCCESS
-        || rr_json_parse_object(&token->claims, token->jws->payload, token->jws->payload_len, p, &err) != APR_SUCCESS) {
+    if (take_apart(token, &err) != APR_SUCCESS
+        || rr_json_parse_object(&claims, token->jws->payload, token->jws->payload_len, token->r->pool, &err)
+               != APR_SUCCESS) {
         return refuse(token, "malformed", "The token is not a well-formed signed JWT.", rr_err_text(&err));
     }
+    rr_claims_find(&token->claims, claims);
     return RR_AUTHN_VERIFIED;
 }
 
@@ -113,7 +120,7 @@ static rr_authn_outcome_e check_claims(token_t *token)
 {
     rr_err_t err = RR_ERR_INIT;
     const char *claim;
-    apr_status_t rv = rr_claims_check(token->claims, &token->issuer->policy, token->r->request_time, &err);
+    apr_status_t rv = rr_claims_check(&token->claims, &token->issuer->policy, token->r->request_time, &err);
 
     if (rv == APR_SUCCESS) {
         return RR_AUTHN_VERIFIED;
@@ -146,16 +153,15 @@ static rr_authn_outcome_e check_signature(token_t *token)
                                    rr_alg_names(p, issuer->algs)));
     }
     if (token->known && jwt_proof_holds(token->known->proof, issuer, allow)) {
-        memcpy(token->input, token->known->input, sizeof(token->input));
         RR_LOG_R(APLOG_DEBUG, 0, token->r, 10312, "token of %s: its signature was verified before, by the same keys",
                  issuer->name);
         return RR_AUTHN_VERIFIED;
     }
-    if (!token->jws && parse(token) != RR_AUTHN_VERIFIED) {
-        return RR_AUTHN_INVALID; /* it did parse once */
-    }
-    if (!jwt_memory_digest(token->input, token->jws->input, token->jws->input_len)) {
+    if (!token->is_digested) {
         return unavailable(token, "no_memory", "its signing input cannot be digested");
+    }
+    if (take_apart(token, &err) != APR_SUCCESS) { /* which it was once */
+        return refuse(token, "malformed", "The token is not a well-formed signed JWT.", rr_err_text(&err));
     }
     token->jws->sha256 = token->input;
     rv = jwt_proof_make(&proof, issuer, token->jws, allow, p, &err);
@@ -175,12 +181,12 @@ static rr_authn_outcome_e check_signature(token_t *token)
     }
 }
 
-/* A NumericDate of the token; 0: none. */
-static apr_time_t time_of(const token_t *token, const char *claim)
+/* A NumericDate; 0: none. */
+static apr_time_t time_of(const rr_json_t *claim)
 {
     apr_int64_t seconds;
 
-    if (!rr_json_int(rr_json_member(token->claims, claim), &seconds) || seconds <= 0) {
+    if (!rr_json_int(claim, &seconds) || seconds <= 0) {
         return 0;
     }
     return seconds < apr_time_sec(APR_INT64_MAX) ? apr_time_from_sec(seconds) : APR_INT64_MAX;
@@ -191,8 +197,8 @@ static rr_authn_outcome_e check_revoked(token_t *token, const char *sub)
     rr_err_t err = RR_ERR_INIT;
 
     switch (token->core->token_revoked(token->r, token->issuer->policy.issuer,
-                                       rr_json_string(rr_json_member(token->claims, "jti")), sub,
-                                       time_of(token, "iat"), token->input, &err)) {
+                                       rr_json_string(token->claims.jti), sub, time_of(token->claims.iat),
+                                       token->input, &err)) {
     case APR_SUCCESS:
         return RR_AUTHN_VERIFIED;
     case RR_EREVOKED:
@@ -207,12 +213,12 @@ static const apr_array_header_t *scopes_of(const token_t *token)
 {
     const rr_party_t *party = token->issuer->party;
     const char *claim = token->issuer->scope_claim;
-    const rr_json_t *value = claim ? rr_json_at(token->claims, claim) : rr_json_member(token->claims, "scope");
+    const rr_json_t *value = claim ? rr_json_at(token->claims.all, claim) : rr_json_member(token->claims.all, "scope");
     apr_array_header_t *words, *scopes;
     int i;
 
     if (!claim && !value) {
-        value = rr_json_member(token->claims, "scp");
+        value = rr_json_member(token->claims.all, "scp");
     }
     words = rr_json_words(token->r->pool, value);
     scopes = party ? apr_array_copy(token->r->pool, party->scopes)
@@ -236,10 +242,10 @@ static const rr_identity_t *make_identity(const token_t *token, const char *sub)
     identity->method = JWT_METHOD;
     identity->kind = RR_CREDENTIAL_JWT_VERIFY;
     identity->sub = sub;
-    identity->data = token->claims;
+    identity->data = token->claims.all;
     identity->scopes = scopes_of(token);
     identity->issuer = token->issuer->policy.issuer;
-    identity->expires = time_of(token, "exp");
+    identity->expires = time_of(token->claims.exp);
     if (party) {
         identity->client = party->client;
         identity->credential = token->issuer->name;
@@ -254,16 +260,16 @@ static const rr_identity_t *make_identity(const token_t *token, const char *sub)
     return identity;
 }
 
-/* Remembers what was just verified; where it was remembered already, by which keys now. Only what all providers call a token. */
+/* Remembers what was just verified; where it was remembered already, by which keys now. */
 static void remember(const token_t *token)
 {
-    rr_seen_token_t seen = { .claims = token->claims, .alg = token->jws->alg, .expires = time_of(token, "exp"),
+    rr_seen_token_t seen = { .signature = token->signature,
+                             .signature_len = (apr_size_t)(token->text + token->len - token->signature),
+                             .claims = token->claims, .alg = token->jws->alg, .expires = time_of(token->claims.exp),
                              .proof = &token->proof, .proof_len = sizeof(token->proof) };
 
     memcpy(seen.input, token->input, sizeof(seen.input));
-    if (token->has_shape || rr_jws_has_shape(token->text, token->len)) {
-        jwt_memory_keep(token->digest, &seen, token->r->request_time);
-    }
+    jwt_memory_keep(&seen, token->r->request_time);
 }
 
 /* Judges the token by the issuer that was found for it. */
@@ -279,7 +285,7 @@ static rr_authn_outcome_e verify(token_t *token)
     if (outcome != RR_AUTHN_VERIFIED) {
         return outcome;
     }
-    sub = rr_json_string(rr_json_at(token->claims, sub_claim_of(token)));
+    sub = rr_claims_subject(&token->claims, &token->issuer->policy);
     outcome = check_revoked(token, sub);
     if (outcome != RR_AUTHN_VERIFIED) {
         return outcome;
@@ -381,7 +387,7 @@ static rr_authn_outcome_e judge(token_t *token)
     if (outcome != RR_AUTHN_VERIFIED) {
         return outcome;
     }
-    iss = rr_json_string(rr_json_member(token->claims, "iss"));
+    iss = rr_json_string(token->claims.iss);
     if (!iss) {
         return refuse(token, "bad_iss", "The token has no iss.", "it has no iss that is a string");
     }
@@ -398,7 +404,7 @@ static rr_authn_outcome_e judge(token_t *token)
 #define MOST_TOKENS RR_MAX_IDENTITIES
 
 typedef struct tokens_t {
-    token_t all[MOST_TOKENS];
+    token_t all[MOST_TOKENS + 1]; /* the one behind the last is being looked at */
     int count;
 } tokens_t;
 
@@ -407,50 +413,57 @@ static rr_authn_outcome_e refuse_several(token_t *like)
     return refuse(like, "several_tokens", "The request carries two different tokens; send one.", "two different tokens");
 }
 
-/* Two dots: all that a shape can be told from without work. What was verified once has the whole of it. */
-static int is_recalled(token_t *token)
+static void recall(token_t *token)
 {
-    const char *dot = memchr(token->text, '.', token->len);
+    const char *dot = strrchr(token->text, '.');
 
-    if (dot && memchr(dot + 1, '.', token->len - (apr_size_t)(dot + 1 - token->text))
-        && jwt_memory_digest(token->digest, token->text, token->len)) {
-        token->known = jwt_memory_recall(token->digest, token->r->request_time, token->r->pool);
+    if (dot) {
+        token->signature = dot + 1;
+        token->is_digested = jwt_memory_digest(token->input, token->text, (apr_size_t)(dot - token->text));
     }
-    return token->known != NULL;
+    if (token->is_digested) {
+        token->known = jwt_memory_recall(token->input, token->signature, (apr_size_t)(token->text + token->len - dot - 1),
+                                         token->r->request_time, token->r->pool);
+    }
+}
+
+/* Whether it is ours to judge, though perhaps malformed. */
+static int has_shape(token_t *token)
+{
+    return token->known || take_apart(token, NULL) == APR_SUCCESS || rr_jws_has_shape(token->text, token->len);
 }
 
 /* Adds the token of some places, one at most. like: what all tokens of the request have in common. */
 static rr_authn_outcome_e collect(tokens_t *tokens, token_t *like, const apr_array_header_t *sources, const char *header)
 {
     apr_array_header_t *presented;
-    const token_t *found = NULL;
     rr_err_t err = RR_ERR_INIT;
-    int i;
+    int i, is_found = 0;
 
     if (rr_glue_sources_read(&presented, like->r, like->core, sources, RR_MAX_TOKEN, &err) != APR_SUCCESS) {
         return refuse(like, "malformed", apr_pstrdup(like->r->pool, rr_err_text(&err)), rr_err_text(&err));
     }
     for (i = 0; i < presented->nelts; i++) {
         const rr_presented_t *one = &APR_ARRAY_IDX(presented, i, rr_presented_t);
+        token_t *token = &tokens->all[tokens->count];
 
-        token_t token = *like;
-
-        token.text = one->value;
-        token.len = one->len;
-        token.header = header;
-        token.has_shape = is_recalled(&token) || (one->in_authorization && rr_jws_has_shape(one->value, one->len));
-        if (one->in_authorization && !token.has_shape) {
+        *token = *like;
+        token->text = one->value;
+        token->len = one->len;
+        token->header = header;
+        recall(token);
+        if (one->in_authorization && !has_shape(token)) {
             like->result->foreign = 1;
         }
-        else if (found) {
+        else if (is_found) {
             return refuse_several(like);
         }
         else if (tokens->count == MOST_TOKENS) {
             return refuse(like, "too_many", "Too many credentials were sent.", "more tokens than are taken");
         }
         else {
-            tokens->all[tokens->count] = token;
-            found = &tokens->all[tokens->count++];
+            tokens->count++;
+            is_found = 1;
         }
     }
     return RR_AUTHN_VERIFIED;
@@ -532,9 +545,10 @@ rr_authn_outcome_e jwt_token_judge(request_rec *r, const rr_core_t *core, const 
                                    const apr_array_header_t *sources, rr_authn_result_t *result)
 {
     token_t like = { .r = r, .core = core, .conf = conf, .proxy = core->proxy_get(r), .result = result };
-    tokens_t tokens = { .count = 0 };
     int unavailable_one = 0, placed[MOST_TOKENS], i;
+    tokens_t tokens;
 
+    tokens.count = 0;
     if (collect_all(&tokens, &like, sources) != RR_AUTHN_VERIFIED) {
         return RR_AUTHN_INVALID;
     }

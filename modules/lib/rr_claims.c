@@ -9,6 +9,7 @@
  * Spec:    RFC 7519, 4.1; RFC 9068, 4.
  */
 #include "rr_jose_private.h"
+#include "rr_json_private.h"
 
 #include <apr_strings.h>
 
@@ -16,19 +17,56 @@
 
 #define TIME_END (APR_INT64_MAX / 4)
 
+/* The names that count are of three letters each. */
+#define NAME(a, b, c) ((a) << 16 | (b) << 8 | (c))
+
+void rr_claims_find(rr_claims_t *claims, const rr_json_t *object)
+{
+    apr_size_t i, count = rr_json_kind(object) == RR_JSON_OBJECT ? object->size : 0;
+
+    *claims = (rr_claims_t){ .all = object };
+    for (i = 0; i < count; i++) {
+        const rr_json_t *item = &object->u.items[i];
+
+        switch (item->name_len == 3 ? NAME(item->name[0], item->name[1], item->name[2]) : 0) {
+        case NAME('i', 's', 's'):
+            claims->iss = item;
+            break;
+        case NAME('s', 'u', 'b'):
+            claims->sub = item;
+            break;
+        case NAME('a', 'u', 'd'):
+            claims->aud = item;
+            break;
+        case NAME('e', 'x', 'p'):
+            claims->exp = item;
+            break;
+        case NAME('n', 'b', 'f'):
+            claims->nbf = item;
+            break;
+        case NAME('i', 'a', 't'):
+            claims->iat = item;
+            break;
+        case NAME('j', 't', 'i'):
+            claims->jti = item;
+            break;
+        default:
+            break;
+        }
+    }
+}
+
 static apr_int64_t held(apr_int64_t value)
 {
     return value > TIME_END ? TIME_END : value < -TIME_END ? -TIME_END : value;
 }
 
-/* A NumericDate as microseconds. present 0: the claim is not there. RR_ECLAIM: it is no number. */
-static apr_status_t read_time(apr_int64_t *ptime, int *present, const rr_json_t *claims, const char *name, rr_err_t *err)
+/* A NumericDate as microseconds; 0 where it is not there. RR_ECLAIM: it is no number. */
+static apr_status_t read_time(apr_int64_t *ptime, const rr_json_t *claim, const char *name, rr_err_t *err)
 {
-    const rr_json_t *claim = rr_json_member(claims, name);
     apr_int64_t seconds = 0;
 
     *ptime = 0;
-    *present = claim != NULL;
     if (claim && !rr_json_int(claim, &seconds)) {
         return rr_err_set(err, RR_ECLAIM, name, "%s is not a time in seconds", name);
     }
@@ -54,9 +92,9 @@ static const char *span(char buf[48], apr_int64_t microseconds)
     return buf;
 }
 
-static apr_status_t check_issuer(const rr_json_t *claims, const char *issuer, rr_err_t *err)
+static apr_status_t check_issuer(const rr_json_t *iss, const char *issuer, rr_err_t *err)
 {
-    const char *found = rr_json_string(rr_json_member(claims, "iss"));
+    const char *found = rr_json_string(iss);
     char shown[RR_SHOWN], wanted[RR_SHOWN];
 
     if (found && !strcmp(found, issuer)) {
@@ -79,9 +117,8 @@ static int is_wanted(const rr_json_t *audience, const apr_array_header_t *wanted
     return 0;
 }
 
-static apr_status_t check_audience(const rr_json_t *claims, const apr_array_header_t *wanted, rr_err_t *err)
+static apr_status_t check_audience(const rr_json_t *aud, const apr_array_header_t *wanted, rr_err_t *err)
 {
-    const rr_json_t *aud = rr_json_member(claims, "aud");
     const rr_json_t *first = rr_json_kind(aud) == RR_JSON_ARRAY ? rr_json_element(aud, 0) : aud;
     apr_size_t i, count = rr_json_size(aud);
     int found = is_wanted(aud, wanted);
@@ -110,34 +147,33 @@ static apr_status_t check_audience(const rr_json_t *claims, const apr_array_head
                       wanted->nelts > 1 ? " or another of the configured ones" : "");
 }
 
-static apr_status_t check_times(const rr_json_t *claims, const rr_claims_policy_t *policy, apr_time_t now, rr_err_t *err)
+static apr_status_t check_times(const rr_claims_t *claims, const rr_claims_policy_t *policy, apr_time_t now, rr_err_t *err)
 {
     apr_int64_t exp, nbf, iat, leeway = held(policy->leeway);
-    int has_exp, has_nbf, has_iat;
     char length[48], granted[48];
 
-    if (read_time(&exp, &has_exp, claims, "exp", err) != APR_SUCCESS
-        || read_time(&nbf, &has_nbf, claims, "nbf", err) != APR_SUCCESS
-        || read_time(&iat, &has_iat, claims, "iat", err) != APR_SUCCESS) {
+    if (read_time(&exp, claims->exp, "exp", err) != APR_SUCCESS
+        || read_time(&nbf, claims->nbf, "nbf", err) != APR_SUCCESS
+        || read_time(&iat, claims->iat, "iat", err) != APR_SUCCESS) {
         return RR_ECLAIM;
     }
     now = held(now);
-    if (!has_exp) {
+    if (!claims->exp) {
         return rr_err_set(err, RR_ECLAIM, "exp", "exp is missing");
     }
     if (now >= exp + leeway) {
         return rr_err_set(err, RR_EEXPIRED, "exp", "the token expired %s ago (leeway %s)", span(length, now - exp),
                           span(granted, leeway));
     }
-    if (has_nbf && nbf > now + leeway) {
+    if (claims->nbf && nbf > now + leeway) {
         return rr_err_set(err, RR_ECLAIM, "nbf", "the token is not valid for another %s (leeway %s)",
                           span(length, nbf - now), span(granted, leeway));
     }
-    if (has_iat && iat > now + leeway) {
+    if (claims->iat && iat > now + leeway) {
         return rr_err_set(err, RR_ECLAIM, "iat", "the token was issued %s from now (leeway %s)", span(length, iat - now),
                           span(granted, leeway));
     }
-    if (policy->max_lifetime && !has_iat) {
+    if (policy->max_lifetime && !claims->iat) {
         return rr_err_set(err, RR_ECLAIM, "iat", "iat is missing, which max-lifetime needs");
     }
     if (policy->max_lifetime && exp - iat > held(policy->max_lifetime)) {
@@ -147,20 +183,25 @@ static apr_status_t check_times(const rr_json_t *claims, const rr_claims_policy_
     return APR_SUCCESS;
 }
 
-apr_status_t rr_claims_check(const rr_json_t *claims, const rr_claims_policy_t *policy, apr_time_t now, rr_err_t *err)
+const char *rr_claims_subject(const rr_claims_t *claims, const rr_claims_policy_t *policy)
+{
+    return rr_json_string(policy->sub_claim ? rr_json_at(claims->all, policy->sub_claim) : claims->sub);
+}
+
+apr_status_t rr_claims_check(const rr_claims_t *claims, const rr_claims_policy_t *policy, apr_time_t now, rr_err_t *err)
 {
     const char *sub_claim = policy->sub_claim ? policy->sub_claim : "sub", *sub;
     apr_status_t rv;
 
-    if (rr_json_kind(claims) != RR_JSON_OBJECT) {
+    if (rr_json_kind(claims->all) != RR_JSON_OBJECT) {
         return rr_err_set(err, RR_ECLAIM, NULL, "the claims are not an object");
     }
-    rv = policy->issuer ? check_issuer(claims, policy->issuer, err) : APR_SUCCESS;
-    rv = rv == APR_SUCCESS && policy->audiences ? check_audience(claims, policy->audiences, err) : rv;
+    rv = policy->issuer ? check_issuer(claims->iss, policy->issuer, err) : APR_SUCCESS;
+    rv = rv == APR_SUCCESS && policy->audiences ? check_audience(claims->aud, policy->audiences, err) : rv;
     rv = rv == APR_SUCCESS ? check_times(claims, policy, now, err) : rv;
     if (rv != APR_SUCCESS) {
         return rv;
     }
-    sub = rr_json_string(rr_json_at(claims, sub_claim));
+    sub = rr_claims_subject(claims, policy);
     return sub && *sub ? APR_SUCCESS : rr_err_set(err, RR_ECLAIM, sub_claim, "%s is missing or not a string", sub_claim);
 }

@@ -2,7 +2,7 @@
 /*
  * rr_seen.c: tokens whose signature was verified before.
  *
- * Sharded by the token's digest, so that threads seldom meet. A shard has a
+ * Sharded by the signing input's digest, so that threads seldom meet. A shard has a
  * fixed number of places and bytes; where it is full, a hand goes round its
  * places like a clock's and takes the first that nobody asked for since it last
  * came by. So tokens that come once, however many, push out one another and not
@@ -33,7 +33,6 @@ _Static_assert(RR_MAX_SEEN_TOKEN <= SHARD_BYTES, "a shard has room for the longe
 
 typedef struct entry_t {
     rr_seen_token_t token; /* first: what is handed out is the entry */
-    unsigned char digest[RR_SEEN_DIGEST];
     apr_size_t size;
     apr_uint32_t holders; /* the shard's place and one a get; atomic */
 } entry_t;
@@ -104,15 +103,21 @@ static apr_uint64_t tag_of(const unsigned char *digest)
     return tag;
 }
 
-/* The place of digest; -1: it has none. Under the lock. */
-static int find(const shard_t *shard, const unsigned char *digest)
+static int is_of(const rr_seen_token_t *token, const unsigned char *input, const char *signature, apr_size_t signature_len)
 {
-    apr_uint64_t tag = tag_of(digest);
+    return rr_secret_equal(token->input, RR_SEEN_DIGEST, input, RR_SEEN_DIGEST)
+           && rr_secret_equal(token->signature, token->signature_len, signature, signature_len);
+}
+
+/* The token's place; -1: it has none. Under the lock. */
+static int find(const shard_t *shard, const unsigned char *input, const char *signature, apr_size_t signature_len)
+{
+    apr_uint64_t tag = tag_of(input);
     int i;
 
     for (i = 0; i < PLACES; i++) {
         if (shard->tags[i] == tag && shard->entries[i]
-            && rr_secret_equal(shard->entries[i]->digest, RR_SEEN_DIGEST, digest, RR_SEEN_DIGEST)) {
+            && is_of(&shard->entries[i]->token, input, signature, signature_len)) {
             return i;
         }
     }
@@ -130,14 +135,15 @@ static entry_t *take_out(shard_t *shard, int i)
     return entry;
 }
 
-const rr_seen_token_t *rr_seen_get(rr_seen_t *seen, const unsigned char digest[RR_SEEN_DIGEST], apr_time_t now)
+const rr_seen_token_t *rr_seen_get(rr_seen_t *seen, const unsigned char input[RR_SEEN_DIGEST], const char *signature,
+                                   apr_size_t signature_len, apr_time_t now)
 {
-    shard_t *shard = shard_of(seen, digest);
+    shard_t *shard = shard_of(seen, input);
     entry_t *found = NULL, *old = NULL;
     int i;
 
     apr_thread_mutex_lock(shard->mutex);
-    i = find(shard, digest);
+    i = find(shard, input, signature, signature_len);
     if (i >= 0 && shard->entries[i]->token.expires <= now) {
         old = take_out(shard, i);
     }
@@ -158,15 +164,16 @@ void rr_seen_release(const rr_seen_token_t *token)
     entry_t *entry = (entry_t *)token;
 
     if (__atomic_sub_fetch(&entry->holders, 1, __ATOMIC_ACQ_REL) == 0) {
+        rr_secret_wipe((char *)entry->token.signature, entry->token.signature_len);
         free(entry);
     }
 }
 
 /* A copy of token in one block; NULL: too long, or out of memory. */
-static entry_t *copy(const unsigned char *digest, const rr_seen_token_t *token)
+static entry_t *copy(const rr_seen_token_t *token)
 {
-    apr_size_t claims = rr_json_packed_size(token->claims);
-    apr_size_t size = sizeof(entry_t) + APR_ALIGN_DEFAULT(token->proof_len) + claims;
+    apr_size_t proof_size = APR_ALIGN_DEFAULT(token->proof_len), claims_size = rr_json_packed_size(token->claims.all);
+    apr_size_t size = sizeof(entry_t) + proof_size + claims_size + token->signature_len;
     entry_t *entry = size <= RR_MAX_SEEN_TOKEN ? malloc(size) : NULL;
     char *rest = (char *)(entry + 1);
 
@@ -175,8 +182,8 @@ static entry_t *copy(const unsigned char *digest, const rr_seen_token_t *token)
     }
     entry->token = *token;
     entry->token.proof = memcpy(rest, token->proof, token->proof_len);
-    entry->token.claims = rr_json_pack(rest + APR_ALIGN_DEFAULT(token->proof_len), token->claims);
-    memcpy(entry->digest, digest, RR_SEEN_DIGEST);
+    rr_claims_find(&entry->token.claims, rr_json_pack(rest + proof_size, token->claims.all));
+    entry->token.signature = memcpy(rest + proof_size + claims_size, token->signature, token->signature_len);
     entry->size = size;
     entry->holders = 1;
     return entry;
@@ -204,11 +211,10 @@ static int free_place(const shard_t *shard)
     return i < PLACES ? i : -1;
 }
 
-void rr_seen_put(rr_seen_t *seen, const unsigned char digest[RR_SEEN_DIGEST], const rr_seen_token_t *token,
-                 apr_time_t now)
+void rr_seen_put(rr_seen_t *seen, const rr_seen_token_t *token, apr_time_t now)
 {
-    shard_t *shard = shard_of(seen, digest);
-    entry_t *entry = token->expires > now ? copy(digest, token) : NULL;
+    shard_t *shard = shard_of(seen, token->input);
+    entry_t *entry = token->expires > now ? copy(token) : NULL;
     entry_t *old[PLACES + 1];
     int i, count = 0, was_asked = 0;
 
@@ -216,7 +222,7 @@ void rr_seen_put(rr_seen_t *seen, const unsigned char digest[RR_SEEN_DIGEST], co
         return;
     }
     apr_thread_mutex_lock(shard->mutex);
-    i = find(shard, digest);
+    i = find(shard, token->input, token->signature, token->signature_len);
     if (i >= 0) {
         was_asked = shard->asked[i];
         old[count++] = take_out(shard, i);
@@ -226,7 +232,7 @@ void rr_seen_put(rr_seen_t *seen, const unsigned char digest[RR_SEEN_DIGEST], co
     }
     i = free_place(shard);
     shard->entries[i] = entry;
-    shard->tags[i] = tag_of(digest);
+    shard->tags[i] = tag_of(token->input);
     shard->asked[i] = (char)was_asked;
     shard->bytes += entry->size;
     apr_thread_mutex_unlock(shard->mutex);

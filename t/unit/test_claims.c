@@ -20,15 +20,48 @@ typedef struct case_t {
     const char *where;
 } case_t;
 
-static const rr_json_t *parse(const char *text)
+static rr_claims_t parse(const char *text)
 {
     const rr_json_t *value;
+    rr_claims_t claims;
     rr_err_t err = RR_ERR_INIT;
 
     if (rr_json_parse(&value, text, strlen(text), pool, &err) != APR_SUCCESS) {
         printf("# %s: %s\n", text, err.text);
     }
-    return value;
+    rr_claims_find(&claims, value);
+    return claims;
+}
+
+static apr_status_t check(const char *text, const rr_claims_policy_t *policy, apr_time_t now, rr_err_t *err)
+{
+    rr_claims_t claims = parse(text);
+
+    return rr_claims_check(&claims, policy, now, err);
+}
+
+/* Each where it belongs, and nothing that is only like it. */
+static void found(void)
+{
+    static const char text[] = "{\"iss\":1,\"issuer\":2,\"is\":3,\"sub\":4,\"aud\":5,\"exp\":6,\"Exp\":7,\"nbf\":8,\"iat\":9,"
+                               "\"jti\":10,\"\":11,\"xyz\":{\"sub\":12}}";
+    rr_claims_t claims = parse(text);
+    const rr_json_t *const all[] = { claims.iss, claims.sub, claims.aud, claims.exp, claims.nbf, claims.iat, claims.jti };
+    const int want[] = { 1, 4, 5, 6, 8, 9, 10 };
+    size_t i;
+
+    for (i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+        apr_int64_t number = 0;
+
+        ok(rr_json_int(all[i], &number) && number == want[i], "claim %d is found", (int)i + 1);
+    }
+    is_str(rr_json_print(pool, claims.all), text, "in the object that has them");
+    claims = parse("{\"sub\":\"x\"}");
+    ok(claims.sub && !claims.iss && !claims.aud && !claims.exp && !claims.nbf && !claims.iat && !claims.jti, "one alone");
+    claims = parse("[\"sub\"]");
+    ok(claims.all && !claims.sub, "none in what is no object");
+    rr_claims_find(&claims, NULL);
+    ok(!claims.all && !claims.sub, "nor in nothing");
 }
 
 static void run(const case_t *cases, size_t count, const rr_claims_policy_t *policy, apr_time_t now)
@@ -38,7 +71,7 @@ static void run(const case_t *cases, size_t count, const rr_claims_policy_t *pol
     for (i = 0; i < count; i++) {
         rr_err_t err = RR_ERR_INIT;
 
-        is_int(rr_claims_check(parse(cases[i].claims), policy, now, &err), cases[i].want, cases[i].name);
+        is_int(check(cases[i].claims, policy, now, &err), cases[i].want, cases[i].name);
         is_str(err.where, cases[i].want == APR_SUCCESS ? "" : cases[i].where, "where");
         ok(cases[i].want == APR_SUCCESS ? !err.text[0] : err.text[0], "said in words");
     }
@@ -102,10 +135,10 @@ static void identities(void)
     for (i = 1; i < RR_MAX_AUDIENCES; i++) {
         many = apr_pstrcat(pool, "\"z\",", many, NULL);
     }
-    is_int(rr_claims_check(parse(apr_psprintf(pool, "{\"iss\":\"https://i/\",\"sub\":\"x\",\"aud\":[%s]" END, many)), &policy,
-                           apr_time_from_sec(NOW), NULL), APR_SUCCESS, "audiences to the limit");
-    is_int(rr_claims_check(parse(apr_psprintf(pool, "{\"iss\":\"https://i/\",\"sub\":\"x\",\"aud\":[\"z\",%s]" END, many)),
-                           &policy, apr_time_from_sec(NOW), NULL), RR_ECLAIM, "and one past it");
+    is_int(check(apr_psprintf(pool, "{\"iss\":\"https://i/\",\"sub\":\"x\",\"aud\":[%s]" END, many), &policy,
+                 apr_time_from_sec(NOW), NULL), APR_SUCCESS, "audiences to the limit");
+    is_int(check(apr_psprintf(pool, "{\"iss\":\"https://i/\",\"sub\":\"x\",\"aud\":[\"z\",%s]" END, many), &policy,
+                 apr_time_from_sec(NOW), NULL), RR_ECLAIM, "and one past it");
 }
 
 static void times(void)
@@ -189,7 +222,7 @@ static void sentences(void)
     for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         rr_err_t err = RR_ERR_INIT;
 
-        rr_claims_check(parse(cases[i].claims), &policy, apr_time_from_sec(NOW), &err);
+        check(cases[i].claims, &policy, apr_time_from_sec(NOW), &err);
         is_str(err.text, cases[i].want, cases[i].claims);
     }
 }
@@ -198,6 +231,7 @@ int main(void)
 {
     apr_initialize();
     apr_pool_create(&pool, NULL);
+    found();
     identities();
     times();
     sentences();

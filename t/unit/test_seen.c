@@ -26,36 +26,40 @@ static const rr_json_t *parse(const char *text)
     return value;
 }
 
-/* A token of that number: its digest is of its text, as tokens' are. */
-static void digest_of(unsigned char digest[RR_SEEN_DIGEST], const rr_seen_t *seen, int number)
+/* A token of that number; all have one signature, which says little of a token. */
+static rr_seen_token_t token_of(const rr_seen_t *seen, int number, const rr_json_t *claims, apr_time_t expires,
+                                const char *proof)
 {
+    rr_seen_token_t token = { .signature = "signed", .signature_len = 6, .alg = RR_ALG_ES256, .expires = expires,
+                              .proof = proof, .proof_len = proof ? strlen(proof) + 1 : 0 };
     char text[32];
 
-    apr_snprintf(text, sizeof(text), "token.%d.signed", number);
-    if (!rr_seen_digest(digest, seen, text, strlen(text))) {
+    rr_claims_find(&token.claims, claims);
+    apr_snprintf(text, sizeof(text), "token.%d", number);
+    if (!rr_seen_digest(token.input, seen, text, strlen(text))) {
         abort();
     }
+    return token;
+}
+
+static const rr_seen_token_t *get(rr_seen_t *seen, const rr_seen_token_t *token, apr_time_t now)
+{
+    return rr_seen_get(seen, token->input, token->signature, token->signature_len, now);
 }
 
 static void put(rr_seen_t *seen, int number, const rr_json_t *claims, apr_time_t expires, const char *proof)
 {
-    rr_seen_token_t token = { .claims = claims, .alg = RR_ALG_ES256, .expires = expires, .proof = proof,
-                              .proof_len = strlen(proof) + 1 };
-    unsigned char digest[RR_SEEN_DIGEST];
+    rr_seen_token_t token = token_of(seen, number, claims, expires, proof);
 
-    memset(token.input, number & 0xff, sizeof(token.input));
-    digest_of(digest, seen, number);
-    rr_seen_put(seen, digest, &token, NOW);
+    rr_seen_put(seen, &token, NOW);
 }
 
 /* Asks as a request does: true if it is remembered. */
 static int has(rr_seen_t *seen, int number, apr_time_t now)
 {
-    unsigned char digest[RR_SEEN_DIGEST];
-    const rr_seen_token_t *token;
+    rr_seen_token_t like = token_of(seen, number, NULL, 0, NULL);
+    const rr_seen_token_t *token = get(seen, &like, now);
 
-    digest_of(digest, seen, number);
-    token = rr_seen_get(seen, digest, now);
     if (token) {
         rr_seen_release(token);
     }
@@ -67,8 +71,8 @@ static void remembered(void)
     static const char claims[] = "{\"sub\":\"alice\",\"n\":[1,-2.5e3,null,true,{\"\":\"\xc3\xa9\"}],\"exp\":1000060,\"o\":{}}";
     rr_seen_t *seen = rr_seen_make(pool);
     apr_pool_t *ends;
-    unsigned char digest[RR_SEEN_DIGEST], other[RR_SEEN_DIGEST];
     const rr_seen_token_t *token;
+    rr_seen_token_t one = token_of(seen, 1, NULL, 0, NULL), other = one;
     const rr_json_t *value;
     apr_int64_t number = 0;
     apr_size_t bytes;
@@ -78,36 +82,53 @@ static void remembered(void)
     ok(!has(seen, 1, NOW), "nothing is known at first");
     put(seen, 1, value, LATER, "by these");
     apr_pool_destroy(ends);
-    digest_of(digest, seen, 1);
-    token = rr_seen_get(seen, digest, NOW);
+    token = get(seen, &one, NOW);
     if (!ok(token != NULL, "what was put is found")) {
         return;
     }
-    is_str(rr_json_print(pool, token->claims), claims, "its claims, whatever became of the text");
-    ok(rr_json_int(rr_json_member(token->claims, "exp"), &number) && number == 1000060, "numbers among them");
-    is_str(rr_json_string(rr_json_at(token->claims, "/n/4/")), "\xc3\xa9", "and what is nested");
+    is_str(rr_json_print(pool, token->claims.all), claims, "its claims, whatever became of the text");
+    ok(rr_json_int(token->claims.exp, &number) && number == 1000060, "numbers among them");
+    is_str(rr_json_string(rr_json_at(token->claims.all, "/n/4/")), "\xc3\xa9", "and what is nested");
     is_str(token->proof, "by these", "by which keys");
     is_int(token->alg, RR_ALG_ES256, "with which algorithm");
-    is_int(token->input[31], 1, "the digest of its input");
+    ok(!memcmp(token->input, one.input, sizeof(one.input)), "the digest of its input");
 
-    memcpy(other, digest, sizeof(other));
-    other[31] ^= 1;
-    ok(!rr_seen_get(seen, other, NOW), "a digest that differs in the last bit is another");
-    memcpy(other, digest, sizeof(other));
-    other[0] ^= 1;
-    ok(!rr_seen_get(seen, other, NOW), "or in the first");
+    other.input[31] ^= 1;
+    ok(!get(seen, &other, NOW), "a digest that differs in the last bit is another");
+    other = one;
+    other.input[0] ^= 1;
+    ok(!get(seen, &other, NOW), "or in the first");
+    other = one;
+    other.signature = "signeD";
+    ok(!get(seen, &other, NOW), "and another signature of the same is another");
+    other.signature_len = 5;
+    ok(!get(seen, &other, NOW), "as is less of it");
+    other = one;
+    other.signature_len = 5;
+    ok(!get(seen, &other, NOW), "also where that is the same");
+    other = token_of(seen, 1, parse("{\"sub\":\"twice\"}"), LATER, "by these");
+    other.signature = "signeD";
+    rr_seen_put(seen, &other, NOW);
+    is_int(rr_seen_count(seen, &bytes), 2, "what is signed twice is two");
+    is_str(rr_json_string(token->claims.sub), "alice", "each with its own");
+    rr_seen_release(token);
+    token = get(seen, &other, NOW);
+    is_str(token ? rr_json_string(token->claims.sub) : NULL, "twice", "claims");
+    rr_seen_release(token);
+    token = get(seen, &one, NOW);
 
     put(seen, 1, parse("{\"sub\":\"bob\"}"), LATER, "by others");
     is_str(token->proof, "by these", "what is held stays as it is");
     rr_seen_release(token);
-    token = rr_seen_get(seen, digest, NOW);
+    token = get(seen, &one, NOW);
     is_str(token ? token->proof : NULL, "by others", "and the next one gets the new");
     rr_seen_release(token);
-    is_int(rr_seen_count(seen, &bytes), 1, "in the place of the old");
+    is_int(rr_seen_count(seen, &bytes), 2, "in the place of the old");
 
     ok(has(seen, 1, LATER - 1), "known until it expires");
     ok(!has(seen, 1, LATER), "and no longer");
-    is_int(rr_seen_count(seen, &bytes), 0, "its place is free again");
+    ok(!get(seen, &other, LATER), "nor the other");
+    is_int(rr_seen_count(seen, &bytes), 0, "their places are free again");
     is_int((long long)bytes, 0, "and its memory");
     put(seen, 2, parse("{}"), NOW, "late");
     ok(!has(seen, 2, NOW - 1), "what has expired is not taken");
@@ -167,19 +188,13 @@ static void bounded(void)
 
     /* What has expired goes first, though it was asked for. */
     for (i = 0; i < 4 * RR_MAX_SEEN_TOKENS; i++) {
-        rr_seen_token_t token = { .claims = small, .expires = NOW + 1, .proof = "p", .proof_len = 2 };
-        unsigned char digest[RR_SEEN_DIGEST];
-
-        digest_of(digest, seen, 2000000 + i);
-        rr_seen_put(seen, digest, &token, NOW);
+        put(seen, 2000000 + i, small, NOW + 1, "p");
         has(seen, 2000000 + i, NOW);
     }
     for (i = 0; i < 256; i++) {
-        rr_seen_token_t token = { .claims = small, .expires = LATER, .proof = "p", .proof_len = 2 };
-        unsigned char digest[RR_SEEN_DIGEST];
+        rr_seen_token_t token = token_of(seen, 3000000 + i, small, LATER, "p");
 
-        digest_of(digest, seen, 3000000 + i);
-        rr_seen_put(seen, digest, &token, NOW + 2);
+        rr_seen_put(seen, &token, NOW + 2);
     }
     for (i = 0, k = 0; i < 256; i++) {
         k += has(seen, 3000000 + i, NOW + 2);
@@ -204,27 +219,28 @@ static void *APR_THREAD_FUNC work(apr_thread_t *thread, void *data)
 
     apr_pool_create(&p, apr_thread_pool_get(thread));
     for (i = 0; i < ROUNDS; i++) {
-        unsigned char digest[RR_SEEN_DIGEST];
+        rr_seen_token_t like;
         const rr_seen_token_t *token;
         int number;
 
         dice = dice * 1664525 + 1013904223;
         number = (int)(dice >> 8) % (i % 2 ? 16 : TOKENS);
         apr_snprintf(name, sizeof(name), "%d", number);
-        digest_of(digest, shared, number);
-        token = rr_seen_get(shared, digest, NOW);
+        like = token_of(shared, number, NULL, number % 5 ? LATER : NOW + 1, name);
+        token = get(shared, &like, NOW);
         if (token) {
-            if (strcmp(rr_json_string(rr_json_member(token->claims, "sub")), name) || strcmp(token->proof, name)) {
+            if (strcmp(rr_json_string(token->claims.sub), name) || strcmp(token->proof, name)) {
                 __atomic_add_fetch(&wrong, 1, __ATOMIC_RELAXED);
             }
             rr_seen_release(token);
         }
         else {
-            rr_seen_token_t made = { .expires = number % 5 ? LATER : NOW + 1, .proof = name, .proof_len = strlen(name) + 1 };
+            const rr_json_t *claims;
 
             apr_snprintf(text, sizeof(text), "{\"sub\":\"%s\"}", name);
-            rr_json_parse(&made.claims, text, strlen(text), p, NULL);
-            rr_seen_put(shared, digest, &made, NOW);
+            rr_json_parse(&claims, text, strlen(text), p, NULL);
+            rr_claims_find(&like.claims, claims);
+            rr_seen_put(shared, &like, NOW);
         }
         if (i % 100 == 0) {
             apr_pool_clear(p);
