@@ -152,52 +152,92 @@ typedef struct {
 static int add_table_header(void *baton, const char *name, const rr_json_t *value)
 {
     request_t *request = baton;
-    const char *text = rr_json_string(value);
 
-    if (text) {
-        apr_table_setn(request->headers, name, text);
-    }
-    return text != NULL;
+    apr_table_setn(request->headers, name, rr_json_string(value));
+    return 1;
 }
 
-static int known_member(void *baton, const char *name, const rr_json_t *value)
+/* Members that an object may have; unknown: the first other one, NULL: none. */
+typedef struct {
+    const char *const *known;
+    const char *unknown;
+} members_t;
+
+static int is_known_member(void *baton, const char *name, const rr_json_t *value)
 {
-    static const char *const known[] = {
-        "name", "method", "path", "headers", "claims", "body", "expect", "rule", NULL
-    };
-    const char **unknown = baton;
+    members_t *members = baton;
     int i;
 
     (void)value;
-    for (i = 0; known[i] && strcmp(known[i], name); i++) {
+    for (i = 0; members->known[i] && strcmp(members->known[i], name); i++) {
     }
-    if (!known[i]) {
-        *unknown = name;
+    members->unknown = members->known[i] ? NULL : name;
+    return members->known[i] != NULL;
+}
+
+static const char *find_unknown(const rr_json_t *object, const char *const *known)
+{
+    members_t members = { known, NULL };
+
+    rr_json_members(object, is_known_member, &members);
+    return members.unknown;
+}
+
+static int is_kind(const rr_json_t *value, rr_json_kind_e kind)
+{
+    return !value || rr_json_kind(value) == kind;
+}
+
+static int is_text(void *baton, const char *name, const rr_json_t *value)
+{
+    (void)name;
+    *(int *)baton = rr_json_kind(value) == RR_JSON_STRING;
+    return *(int *)baton;
+}
+
+/* Why row is none, NULL: it is one: what is misspelt would test nothing. */
+static const char *find_row_fault(const rr_json_t *row, apr_pool_t *p)
+{
+    static const char *const texts[] = { "name", "method", "path", "expect", "rule", NULL };
+    static const char *const known[] = { "name", "method", "path", "headers", "claims", "body", "expect", "rule", NULL };
+    const char *expect = rr_json_string(rr_json_member(row, "expect")), *unknown = find_unknown(row, known);
+    int i, are_texts = 1;
+
+    if (unknown) {
+        return apr_pstrcat(p, "has an unknown member ", unknown, NULL);
     }
-    return known[i] != NULL;
+    for (i = 0; texts[i]; i++) {
+        if (!is_kind(rr_json_member(row, texts[i]), RR_JSON_STRING)) {
+            return apr_psprintf(p, "\"%s\" is a text", texts[i]);
+        }
+    }
+    rr_json_members(rr_json_member(row, "headers"), is_text, &are_texts);
+    if (!is_kind(rr_json_member(row, "claims"), RR_JSON_OBJECT) || !is_kind(rr_json_member(row, "headers"), RR_JSON_OBJECT)
+        || !are_texts) {
+        return "\"claims\" is an object, \"headers\" one of texts";
+    }
+    if (!rr_json_member(row, "method") || !rr_json_member(row, "path") || !expect
+        || (strcmp(expect, "allow") && strcmp(expect, "deny"))) {
+        return "needs \"method\", \"path\" and \"expect\": \"allow\" or \"deny\"";
+    }
+    return NULL;
 }
 
 /* One row: a request and its expected verdict. RRCTL_FAILED: it is no row at all. */
 static int run_row(table_t *table, const rr_json_t *row, apr_size_t at)
 {
-    const char *expect = rr_json_string(rr_json_member(row, "expect")),
-               *rule = rr_json_string(rr_json_member(row, "rule"));
-    const char *name = rr_json_string(rr_json_member(row, "name")), *unknown = NULL;
-    const rr_json_t *body = rr_json_member(row, "body");
     apr_pool_t *p = table->ctl->p;
+    const char *expect = rr_json_string(rr_json_member(row, "expect")), *rule = rr_json_string(rr_json_member(row, "rule"));
+    const char *name = rr_json_string(rr_json_member(row, "name")), *fault = find_row_fault(row, p);
+    const rr_json_t *body = rr_json_member(row, "body");
     request_t request = { rr_json_string(rr_json_member(row, "method")), rr_json_string(rr_json_member(row, "path")) };
     judged_t judged;
     int good;
 
-    rr_json_members(row, known_member, (void *)&unknown);
-    if (unknown || !request.method || !request.target || !expect ||
-        (strcmp(expect, "allow") && strcmp(expect, "deny"))) {
-        return rrctl_fail(table->ctl, "/tests/%" APR_SIZE_T_FMT ": %s%s", at,
-                          unknown ? "has an unknown member "
-                                  : "needs \"method\", \"path\" and \"expect\": \"allow\" or \"deny\"",
-                          unknown ? unknown : "");
-    }
     request.headers = apr_table_make(p, 4);
+    if (fault) {
+        return rrctl_fail(table->ctl, "/tests/%" APR_SIZE_T_FMT ": %s", at, fault);
+    }
     rr_json_members(rr_json_member(row, "headers"), add_table_header, &request);
     request.claims[0] = rr_json_member(row, "claims");
     request.has_claims = request.claims[0] != NULL;
@@ -237,11 +277,15 @@ static const rr_ruleset_t *rules_of_table(rrctl_t *ctl, const rr_json_t *table, 
 
 static int run_table(rrctl_t *ctl, const rr_json_t *json, const char *path, const char *rules)
 {
+    static const char *const known[] = { "rules", "default", "tests", NULL };
     const rr_json_t *tests = rr_json_member(json, "tests");
-    const char *effect = rr_json_string(rr_json_member(json, "default"));
+    const char *effect = rr_json_string(rr_json_member(json, "default")), *unknown = find_unknown(json, known);
     table_t table = { ctl, { RR_SCOPE_PROXY, "location" } };
     apr_size_t i;
 
+    if (unknown || !is_kind(rr_json_member(json, "default"), RR_JSON_STRING)) {
+        return rrctl_fail(ctl, "%s: %s%s", path, unknown ? "has an unknown member " : "\"default\" is a text", unknown ? unknown : "");
+    }
     if (rr_json_kind(tests) != RR_JSON_ARRAY || rr_json_size(tests) == 0) {
         return rrctl_fail(ctl, "%s: needs \"tests\", an array of at least one request", path);
     }

@@ -108,9 +108,10 @@ static apr_status_t find_owner(owner_t *owner, const char *name, const char *dir
     return APR_SUCCESS;
 }
 
+/* Not what a link leads to: whoever owns the directory can put one there. */
 static apr_status_t give(const owner_t *owner, const char *path, rr_err_t *err)
 {
-    if (!owner->change || chown(path, owner->user, owner->group) == 0 || errno == ENOENT) {
+    if (!owner->change || lchown(path, owner->user, owner->group) == 0 || errno == ENOENT) {
         return APR_SUCCESS;
     }
     return rr_err_set(err, RR_EUNAVAIL, path, "cannot give %.150s to that user: %s", path, strerror(errno));

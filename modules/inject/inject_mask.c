@@ -20,7 +20,6 @@
 #include <apr_base64.h>
 #include <apr_buckets.h>
 #include <apr_cstr.h>
-#include <apr_lib.h>
 #include <apr_strings.h>
 
 #define LEAST 12 /* bytes: shorter texts occur by chance */

@@ -39,7 +39,7 @@ explains('a token that is', 0, qr/^known     verified by --jwks/m, '--jwks', "$p
 explains('a forged one', 1, qr/^denied by admission: the token is refused: /m, '--jwks', "$place/keys.json",
          '--token', RR::Token->key('ES256', kid => 'k')->token({ sub => 'a', tier => 'gold' }), 'GET', '/export');
 explains('keys without a token', 2, qr/--jwks, --issuer/, '--jwks', "$place/keys.json", 'GET', '/export');
-explains('no token', 1, qr/no token|JSON|well-formed|token/i, '--token', 'abc', 'GET', '/export');
+explains('no token', 1, qr/not a token/, '--token', 'abc', 'GET', '/export');
 explains('an override', 1, qr/^or        DELETE\n.*^denied by location:beta$/ms, '-H', 'X-HTTP-Method-Override: DELETE', 'POST', '/v3/mail/send');
 explains('a path of two readings', 1, qr/^denied by path: the request path has an empty segment$/m, 'POST', '/v3//mail/send');
 explains('below a mount', 0, qr/^path      \/v3\/mail\/send$/m, '--mount', '/mail', 'POST', '/mail/v3/mail/send');
@@ -99,6 +99,12 @@ like($got->{out}, qr/^not ok 6 - .*\n# allowed by location:send, expected allow 
 for my $case (['no tests', { rules => 'rules.json', tests => [] }, qr/at least one/],
               ['a row without a verdict', { rules => 'rules.json', tests => [{ method => 'GET', path => '/' }] }, qr{/tests/0: needs}],
               ['a row with a misspelt member', { rules => 'rules.json', tests => [{ %{ $tests[0] }, expct => 'deny' }] }, qr/unknown member expct/],
+              ['a header that is no text', { rules => 'rules.json', tests => [{ %{ $tests[0] }, headers => { 'X-A' => 1 } }] }, qr{/tests/0: .*"headers" one of texts}],
+              ['headers that are none', { rules => 'rules.json', tests => [{ %{ $tests[0] }, headers => 'X-A: b' }] }, qr{/tests/0: .*"headers" one of texts}],
+              ['claims that are none', { rules => 'rules.json', tests => [{ %{ $tests[0] }, claims => 'gold' }] }, qr{/tests/0: "claims" is an object}],
+              ['a rule that is no text', { rules => 'rules.json', tests => [{ %{ $tests[0] }, rule => 7 }] }, qr{/tests/0: "rule" is a text}],
+              ['a table with a misspelt member', { rules => 'rules.json', tests => \@tests, defualt => 'allow' }, qr/unknown member defualt/],
+              ['a default that is no text', { rules => 'rules.json', tests => \@tests, default => JSON::PP::true() }, qr/"default" is a text/],
               ['other rules', { rules => [{ effect => 'allow', x => 1 }], tests => \@tests }, qr{/rules/0/x: this member is not known}]) {
     my ($name, $table, $says) = @$case;
     spew("$place/table.json", json_text($table));

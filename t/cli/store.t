@@ -69,6 +69,11 @@ SKIP: {
     mkdir("$dir/inherited") or die;
     chown($user->{uid}, $user->{gid}, "$dir/inherited");
     is(rrctl('--store', "sqlite3:$dir/inherited/rr.db", 'init')->{exit}, 0, 'init in a directory of theirs');
+    mkdir($_) for "$dir/linked", "$dir/elsewhere";
+    chown($user->{uid}, $user->{gid}, "$dir/linked");
+    symlink("$dir/elsewhere/rr.db", "$dir/linked/rr.db") or die "symlink: $!\n";
+    rrctl('--store', "sqlite3:$dir/linked/rr.db", 'init');
+    is((stat("$dir/elsewhere/rr.db"))[4], 0, 'what a link in their directory leads to is not given to them');
     is((stat("$dir/inherited/rr.db"))[4], $user->{uid}, 'makes the database theirs');
 }
 
