@@ -18,7 +18,7 @@
 #define TIME_END (APR_INT64_MAX / 4)
 
 /* The names that count are of three letters each. */
-#define NAME(a, b, c) ((a) << 16 | (b) << 8 | (c))
+#define NAME(a, b, c) ((unsigned char)(a) << 16 | (unsigned char)(b) << 8 | (unsigned char)(c))
 
 void rr_claims_find(rr_claims_t *claims, const rr_json_t *object)
 {

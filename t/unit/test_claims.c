@@ -44,7 +44,7 @@ static apr_status_t check(const char *text, const rr_claims_policy_t *policy, ap
 static void found(void)
 {
     static const char text[] = "{\"iss\":1,\"issuer\":2,\"is\":3,\"sub\":4,\"aud\":5,\"exp\":6,\"Exp\":7,\"nbf\":8,\"iat\":9,"
-                               "\"jti\":10,\"\":11,\"xyz\":{\"sub\":12}}";
+                               "\"jti\":10,\"\":11,\"xyz\":{\"sub\":12},\"\xc3\xa9z\":13}";
     rr_claims_t claims = parse(text);
     const rr_json_t *const all[] = { claims.iss, claims.sub, claims.aud, claims.exp, claims.nbf, claims.iat, claims.jti };
     const int want[] = { 1, 4, 5, 6, 8, 9, 10 };
