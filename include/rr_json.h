@@ -93,6 +93,9 @@ const char *rr_json_print(apr_pool_t *p, const rr_json_t *value);
  */
 const char *rr_json_quote(apr_pool_t *p, const char *text, apr_size_t max);
 
+/** The same where the caller has room bytes for what is written, quotes and escapes too: as much of text as fits; their number. */
+apr_size_t rr_json_quote_into(char *to, apr_size_t room, const char *text, apr_size_t len);
+
 /**
  * Words of a scope value: a string split at blanks, or an array of strings
  * (RFC 8693, 4.2; "scp" of several issuers). Never NULL; at most RR_MAX_SCOPES.

@@ -12,6 +12,7 @@
 #include <http_core.h>
 #include <http_protocol.h>
 #include <http_request.h>
+#include <util_time.h>
 
 #include <apr_strings.h>
 
@@ -21,6 +22,7 @@
 #define ROOM_PATH 768
 #define ROOM_NAME 256
 #define ROOM_WORD 96
+#define ROOM_REASON (ROOM_WORD - 16) /* behind the outcome's word */
 #define ROOM_EXTRAS 512
 #define ROOM_FRAME 352 /* member names, punctuation, time, status */
 #define MAX_OUTCOMES 4 /* providers told of */
@@ -95,97 +97,172 @@ int core_open_audit(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, serv
     return status;
 }
 
-/* text quoted for JSON in at most room bytes as written; escapes can take six bytes for one. */
-static const char *quote(apr_pool_t *p, const char *text, apr_size_t room)
-{
-    const char *quoted = rr_json_quote(p, text, room);
+/* ---- the line ---- */
 
-    return strlen(quoted) <= room + 2 ? quoted : rr_json_quote(p, text, room / 6);
+typedef struct {
+    char *at, *end;
+} line_t;
+
+static void put_bytes(line_t *line, const char *bytes, apr_size_t len)
+{
+    if (len <= (apr_size_t)(line->end - line->at)) {
+        memcpy(line->at, bytes, len);
+        line->at += len;
+    }
 }
 
-static const char *member(apr_pool_t *p, const char *name, const char *value, apr_size_t room)
+static void put(line_t *line, const char *text)
 {
-    return value ? apr_pstrcat(p, ",\"", name, "\":", quote(p, value, room), NULL) : "";
+    put_bytes(line, text, strlen(text));
 }
 
-static const char *print_outcomes(apr_pool_t *p, const core_decision_t *decision)
+/* text as a JSON string of at most room bytes as written. */
+static void put_quoted(line_t *line, const char *text, apr_size_t len, apr_size_t room)
 {
-    static const char *const words[] = { [RR_AUTHN_INVALID] = "invalid",
-                                         [RR_AUTHN_UNAVAILABLE] = "unavailable",
-                                         [RR_AUTHN_ABSENT] = "absent",
-                                         [RR_AUTHN_VERIFIED] = "verified" };
-    const char *outcomes = "";
+    apr_size_t left = (apr_size_t)(line->end - line->at);
+
+    line->at += rr_json_quote_into(line->at, room < left ? room : left, text, len);
+}
+
+static void put_member_of(line_t *line, const char *name, const char *value, apr_size_t len, apr_size_t room)
+{
+    put(line, ",\"");
+    put(line, name);
+    put(line, "\":");
+    put_quoted(line, value, len, room);
+}
+
+static void put_member(line_t *line, const char *name, const char *value, apr_size_t room)
+{
+    if (value) {
+        put_member_of(line, name, value, strlen(value), room);
+    }
+}
+
+static void put_digits(line_t *line, int number, int digits)
+{
+    char text[8];
     int i;
 
+    for (i = digits; i > 0; i--, number /= 10) {
+        text[i - 1] = (char)('0' + number % 10);
+    }
+    put_bytes(line, text, (apr_size_t)digits);
+}
+
+/* RFC 3339, with microseconds. */
+static void put_time(line_t *line, apr_time_t time)
+{
+    apr_time_exp_t when;
+
+    ap_explode_recent_gmt(&when, time);
+    put_digits(line, when.tm_year + 1900, 4);
+    put(line, "-");
+    put_digits(line, when.tm_mon + 1, 2);
+    put(line, "-");
+    put_digits(line, when.tm_mday, 2);
+    put(line, "T");
+    put_digits(line, when.tm_hour, 2);
+    put(line, ":");
+    put_digits(line, when.tm_min, 2);
+    put(line, ":");
+    put_digits(line, when.tm_sec, 2);
+    put(line, ".");
+    put_digits(line, when.tm_usec, 6);
+    put(line, "Z");
+}
+
+static void put_outcomes(line_t *line, const core_decision_t *decision)
+{
+    static const char *const words[] = { [RR_AUTHN_INVALID] = "\"invalid",
+                                         [RR_AUTHN_UNAVAILABLE] = "\"unavailable",
+                                         [RR_AUTHN_ABSENT] = "\"absent",
+                                         [RR_AUTHN_VERIFIED] = "\"verified" };
+    char *colon;
+    int i;
+
+    put(line, ",\"auth\":{");
     for (i = 0; decision->results && i < decision->providers->nelts && i < MAX_OUTCOMES; i++) {
         const rr_authn_result_t *result = &decision->results[i];
         const char *name = APR_ARRAY_IDX(decision->providers, i, core_provider_t).name;
-        const char *reason = result->reason ? apr_pstrcat(p, ":", result->reason, NULL) : "";
 
-        outcomes = apr_pstrcat(p, outcomes, i ? "," : "", quote(p, name, ROOM_WORD), ":",
-                               quote(p, apr_pstrcat(p, words[result->outcome], reason, NULL), ROOM_WORD), NULL);
+        put(line, i ? "," : "");
+        put_quoted(line, name, strlen(name), ROOM_WORD);
+        put(line, ":");
+        put(line, words[result->outcome]);
+        if (result->reason) {
+            colon = line->at;
+            put_quoted(line, result->reason, strlen(result->reason), ROOM_REASON);
+            if (line->at > colon) {
+                *colon = ':'; /* one string with the word before it */
+            }
+        }
+        else {
+            put(line, "\"");
+        }
     }
-    return apr_pstrcat(p, ",\"auth\":{", outcomes, "}", NULL);
+    put(line, "}");
 }
 
-static const char *print_identity(apr_pool_t *p, const rr_principal_t *who)
+static void put_identity(line_t *line, const rr_principal_t *who)
 {
-    const char *text = member(p, "sub", who->sub, ROOM_NAME);
     int i;
 
+    put_member(line, "sub", who->sub, ROOM_NAME);
     for (i = 0; i < who->count && i < MAX_IDENTITIES; i++) {
         const rr_identity_t *identity = who->identities[i];
 
         if (identity->credential_id) {
-            text = apr_pstrcat(p, text, member(p, "credentialId", identity->credential_id, ROOM_WORD),
-                               member(p, "credential", identity->credential, ROOM_NAME),
-                               member(p, "keyHint", identity->hint, ROOM_WORD), NULL);
+            put_member(line, "credentialId", identity->credential_id, ROOM_WORD);
+            put_member(line, "credential", identity->credential, ROOM_NAME);
+            put_member(line, "keyHint", identity->hint, ROOM_WORD);
         }
         else {
-            text = apr_pstrcat(p, text, member(p, "issuer", identity->issuer, ROOM_NAME), NULL);
+            put_member(line, "issuer", identity->issuer, ROOM_NAME);
         }
     }
-    return text;
 }
 
 /* Members that other modules added, as many as there is room for. */
-static const char *print_extras(apr_pool_t *p, const apr_table_t *extras)
+static void put_extras(line_t *line, const apr_table_t *extras)
 {
     const apr_array_header_t *list = apr_table_elts(extras);
     const apr_table_entry_t *entries = (const apr_table_entry_t *)list->elts;
-    const char *text = "";
+    const char *begin = line->at;
     int i;
 
     for (i = 0; i < list->nelts; i++) {
-        const char *longer = apr_pstrcat(p, text, member(p, entries[i].key, entries[i].val, ROOM_WORD * 2), NULL);
+        char *before = line->at;
 
-        if (strlen(longer) > ROOM_EXTRAS) {
+        put_member(line, entries[i].key, entries[i].val, ROOM_WORD * 2);
+        if (line->at - begin > ROOM_EXTRAS) {
+            line->at = before;
             break;
         }
-        text = longer;
     }
-    return text;
 }
 
 /* The section of the configuration that ruled the request: "/me" of <Location "/me">. */
-static const char *route_of(request_rec *r)
+static void put_route(line_t *line, request_rec *r)
 {
     const core_dir_config *section = ap_get_core_module_config(r->per_dir_config);
     const char *route = section ? section->d : NULL;
     apr_size_t len = route ? strlen(route) : 0;
 
-    return len > 1 && route[len - 1] == '/' ? apr_pstrmemdup(r->pool, route, len - 1) : route;
+    if (route) {
+        put_member_of(line, "route", route, len > 1 && route[len - 1] == '/' ? len - 1 : len, ROOM_NAME);
+    }
 }
 
 /* The path as the client sent it, without authority and query. */
-static const char *path_of(request_rec *r)
+static void put_path(line_t *line, request_rec *r)
 {
     const char *path = r->unparsed_uri, *authority;
 
     if (*path != '/' && (authority = strstr(path, "://"))) {
         path = authority + 3 + strcspn(authority + 3, "/?");
     }
-    return apr_pstrmemdup(r->pool, path, strcspn(path, "?"));
+    put_member_of(line, "path", path, strcspn(path, "?"), ROOM_PATH);
 }
 
 /* What tells this request from others: mod_unique_id's id where there is one, else the error log's. */
@@ -205,10 +282,8 @@ int core_write_audit(request_rec *r)
     const core_request_t *own = NULL;
     const core_audit_t *audit = server->audit;
     request_rec *last, *ruled = NULL;
-    char time[APR_RFC822_DATE_LEN + 16];
-    apr_time_exp_t when;
-    const char *line;
-    apr_size_t len;
+    char text[RR_MAX_AUDIT_LINE];
+    line_t line = { text, text + sizeof(text) };
 
     if (!audit) {
         return DECLINED;
@@ -228,22 +303,29 @@ int core_write_audit(request_rec *r)
         return DECLINED;
     }
 
-    apr_time_exp_gmt(&when, r->request_time);
-    apr_snprintf(time, sizeof(time), "%04d-%02d-%02dT%02d:%02d:%02d.%06dZ", when.tm_year + 1900, when.tm_mon + 1,
-                 when.tm_mday, when.tm_hour, when.tm_min, when.tm_sec, when.tm_usec);
-    line = apr_pstrcat(r->pool, "{\"time\":\"", time, "\"", member(r->pool, "id", id_of(r), ROOM_WORD),
-                       member(r->pool, "client", r->useragent_ip, ROOM_WORD),
-                       member(r->pool, "method", r->method, ROOM_WORD), member(r->pool, "path", path_of(r), ROOM_PATH),
-                       member(r->pool, "route", route_of(ruled), ROOM_NAME),
-                       own->decision.principal ? print_identity(r->pool, own->decision.principal) : "",
-                       print_outcomes(r->pool, &own->decision), own->audit ? print_extras(r->pool, own->audit) : "",
-                       ",\"status\":", apr_itoa(r->pool, last->status), "}\n", NULL);
-    len = strlen(line);
+    put(&line, "{\"time\":\"");
+    put_time(&line, r->request_time);
+    put(&line, "\"");
+    put_member(&line, "id", id_of(r), ROOM_WORD);
+    put_member(&line, "client", r->useragent_ip, ROOM_WORD);
+    put_member(&line, "method", r->method, ROOM_WORD);
+    put_path(&line, r);
+    put_route(&line, ruled);
+    if (own->decision.principal) {
+        put_identity(&line, own->decision.principal);
+    }
+    put_outcomes(&line, &own->decision);
+    if (own->audit) {
+        put_extras(&line, own->audit);
+    }
+    put(&line, ",\"status\":");
+    put_digits(&line, last->status, 3);
+    put(&line, "}\n");
     if (audit->is_syslog) {
-        syslog(LOG_AUTHPRIV | LOG_INFO, "%.*s", (int)len - 1, line);
+        syslog(LOG_AUTHPRIV | LOG_INFO, "%.*s", (int)(line.at - text) - 1, text);
     }
     else {
-        apr_file_write_full(audit->file, line, len, NULL);
+        apr_file_write_full(audit->file, text, (apr_size_t)(line.at - text), NULL);
     }
     return OK;
 }

@@ -359,34 +359,57 @@ static void add(text_t *text, const char *bytes, apr_size_t len)
     text->bytes[text->len] = '\0';
 }
 
+/* Whether c stands in a string as it is, a character by itself. */
+static int is_plain(char c)
+{
+    return (unsigned char)c >= 0x20 && (unsigned char)c < 0x80 && c != '"' && c != '\\';
+}
+
+#define CHARACTER_MAX 6 /* bytes of put_character's out */
+
+/* The character at from as it stands in a string; how many bytes that is. *pread bytes of from are it. */
+static apr_size_t put_character(char *out, apr_size_t *pread, const char *from, apr_size_t left)
+{
+    static const char escaped[] = "\"\\\b\f\n\r\t", letters[] = "\"\\bfnrt", digits[] = "0123456789abcdef";
+    unsigned char c = (unsigned char)*from;
+    const char *simple = c ? strchr(escaped, c) : NULL;
+    apr_size_t len = c < 0x20 || simple ? 0 : rr_json_utf8(from, left);
+
+    *pread = len ? len : 1;
+    if (len) {
+        memcpy(out, from, len);
+        return len;
+    }
+    if (simple) {
+        out[0] = '\\';
+        out[1] = letters[simple - escaped];
+        return 2;
+    }
+    if (c < 0x20) {
+        memcpy(out, "\\u00", 4);
+        out[4] = digits[c >> 4];
+        out[5] = digits[c & 15];
+        return 6;
+    }
+    memcpy(out, "\xef\xbf\xbd", 3);
+    return 3;
+}
+
 static void add_quoted(text_t *text, const char *from, apr_size_t len)
 {
-    static const char escaped[] = "\"\\\b\f\n\r\t", letters[] = "\"\\bfnrt";
-    apr_size_t at = 0, run = 0, n;
-    char escape[8];
+    char character[CHARACTER_MAX];
+    apr_size_t at = 0, run, read;
 
     add(text, "\"", 1);
     while (at < len) {
-        unsigned char c = (unsigned char)from[at];
-        const char *simple = c ? strchr(escaped, c) : NULL;
-
-        n = c < 0x20 || simple ? 0 : rr_json_utf8(from + at, len - at);
-        if (n) {
-            at += n;
-            continue;
+        for (run = at; at < len && is_plain(from[at]); at++) {
         }
         add(text, from + run, at - run);
-        if (simple) {
-            apr_snprintf(escape, sizeof(escape), "\\%c", letters[simple - escaped]);
-        } else if (c < 0x20) {
-            apr_snprintf(escape, sizeof(escape), "\\u%04x", c);
-        } else {
-            apr_cpystrn(escape, "\xef\xbf\xbd", sizeof(escape));
+        if (at < len) {
+            add(text, character, put_character(character, &read, from + at, len - at));
+            at += read;
         }
-        add(text, escape, strlen(escape));
-        run = ++at;
     }
-    add(text, from + run, at - run);
     add(text, "\"", 1);
 }
 
@@ -469,4 +492,28 @@ const char *rr_json_quote(apr_pool_t *p, const char *from, apr_size_t max)
     }
     add_quoted(&text, from, len);
     return text.bytes;
+}
+
+apr_size_t rr_json_quote_into(char *to, apr_size_t room, const char *text, apr_size_t len)
+{
+    char character[CHARACTER_MAX];
+    apr_size_t out = 0, at = 0, read, wide;
+
+    if (room < 2) {
+        return 0;
+    }
+    to[out++] = '"';
+    for (;;) {
+        while (at < len && is_plain(text[at]) && out < room - 1) {
+            to[out++] = text[at++];
+        }
+        if (at == len || (wide = put_character(character, &read, text + at, len - at)) > room - 1 - out) {
+            break;
+        }
+        memcpy(to + out, character, wide);
+        out += wide;
+        at += read;
+    }
+    to[out++] = '"';
+    return out;
 }

@@ -331,6 +331,48 @@ static void quotes(void)
     }
 }
 
+/* No byte beyond room is written, no escape and no sequence is cut. */
+static void quote_into(void)
+{
+    static const struct {
+        const char *text;
+        apr_size_t room;
+        const char *want;
+    } cases[] = {
+        { "abc", 9, "\"abc\"" },
+        { "abc", 5, "\"abc\"" },
+        { "abc", 4, "\"ab\"" },
+        { "abc", 2, "\"\"" },
+        { "abc", 1, "" },
+        { "abc", 0, "" },
+        { "", 2, "\"\"" },
+        { "a\"b", 6, "\"a\\\"b\"" },
+        { "a\"b", 5, "\"a\\\"\"" },
+        { "a\"b", 4, "\"a\"" },
+        { "\x01", 8, "\"\\u0001\"" },
+        { "\x01", 7, "\"\"" },
+        { "\x1f\n\x7f", 20, "\"\\u001f\\n\x7f\"" },
+        { "a\xc3\xa9", 5, "\"a\xc3\xa9\"" },
+        { "a\xc3\xa9", 4, "\"a\"" },
+        { "\xf0\x9f\x98\x80", 6, "\"\xf0\x9f\x98\x80\"" },
+        { "\xff" "a", 6, "\"\xef\xbf\xbd" "a\"" },
+        { "\xff" "a", 5, "\"\xef\xbf\xbd\"" },
+        { "\xff" "a", 4, "\"\"" },
+        { "a\xc3", 6, "\"a\xef\xbf\xbd\"" },
+    };
+    char room[64];
+    apr_size_t i, len;
+
+    for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        memset(room, '#', sizeof(room));
+        len = rr_json_quote_into(room, cases[i].room, cases[i].text, strlen(cases[i].text));
+        is_str(apr_pstrmemdup(pool, room, len), cases[i].want, apr_psprintf(pool, "quote into %d", (int)i));
+        ok(room[cases[i].room] == '#', apr_psprintf(pool, "quote into %d: no more than there is room for", (int)i));
+    }
+    len = rr_json_quote_into(room, sizeof(room), "a\0b", 3);
+    is_str(apr_pstrmemdup(pool, room, len), "\"a\\u0000b\"", "quote into: a NUL within");
+}
+
 static void words(void)
 {
     static const struct {
@@ -414,6 +456,7 @@ int main(void)
     numbers();
     reads();
     quotes();
+    quote_into();
     words();
     memory();
     apr_pool_destroy(pool);
