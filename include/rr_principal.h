@@ -133,7 +133,8 @@ typedef struct rr_core_t {
 
     /*
      * Finds the live credential that a presented secret of that kind belongs to. *pfound lives in r->pool.
-     * APR_NOTFOUND, RR_EEXPIRED, RR_EREVOKED (inactive), RR_EUNAVAIL (store down or none configured; already logged).
+     * APR_NOTFOUND, RR_EEXPIRED, RR_EREVOKED (inactive), RR_EINVAL (a key with a wrong checksum, of which the store is
+     * not asked), RR_EUNAVAIL (store down or none configured; already logged).
      */
     apr_status_t (*credential_find)(const rr_credential_t **pfound, request_rec *r, rr_credential_kind_e kind,
                                     const char *secret, apr_size_t len, rr_err_t *err);

@@ -244,20 +244,22 @@ static apr_status_t find_key(void *baton, rr_store_t *store, apr_pool_t *p, rr_e
     return rr_store_key_find(&work->credential, &work->revision, store, work->digest, p, err);
 }
 
-/* What digest is, from memory or from the store. *pother: the store has another pepper than digest was made with. */
-static apr_status_t find_digest(core_found_t *found, int *pother, request_rec *r, core_live_t *live,
-                                const core_store_conf_t *conf, const core_pepper_t *pepper,
-                                const unsigned char *digest, rr_err_t *err)
+/* Whether memory knows what digest is, as the store has it now. */
+static int recall_digest(core_found_t *found, request_rec *r, core_live_t *live, const core_store_conf_t *conf,
+                         const unsigned char *digest)
+{
+    return core_cache_get(found, core_live_keys(live), digest, r->pool) &&
+           core_live_holds(&core_request(r)->proven, live, found->generation, max_age(conf), r->pool);
+}
+
+/* What digest is in the store. *pother: the store has another pepper than digest was made with. */
+static apr_status_t ask_digest(core_found_t *found, int *pother, request_rec *r, core_live_t *live,
+                               const core_pepper_t *pepper, const unsigned char *digest, rr_err_t *err)
 {
     find_work_t work = { .digest = digest };
     core_reading_t reading;
     apr_status_t rv;
 
-    *pother = 0;
-    if (core_cache_get(found, core_live_keys(live), digest, r->pool) &&
-        core_live_holds(&core_request(r)->proven, live, found->generation, max_age(conf), r->pool)) {
-        return APR_SUCCESS;
-    }
     rv = core_live_run(&reading, live, find_key, &work, 1, r->pool, err);
     if (rv != APR_SUCCESS && !APR_STATUS_IS_NOTFOUND(rv)) {
         return rv;
@@ -299,7 +301,14 @@ apr_status_t core_store_credential_find(const rr_credential_t **pfound, request_
         if (rv != APR_SUCCESS) {
             return rr_err_set(err, rv == RR_EINVAL ? APR_NOTFOUND : rv, "key", "the secret cannot be digested");
         }
-        rv = find_digest(&found, &other, r, live, conf, pepper, digest, &why);
+        if (recall_digest(&found, r, live, conf, digest)) {
+            other = 0;
+            break;
+        }
+        if (kind == RR_CREDENTIAL_KEY && rr_key_shape(secret, len) == RR_KEY_BROKEN) {
+            return rr_err_set(err, RR_EINVAL, "key", "its checksum is wrong"); /* the store need not be asked */
+        }
+        rv = ask_digest(&found, &other, r, live, pepper, digest, &why);
         if (rv == RR_EINVAL) { /* a row that somebody else wrote, and not the store at large */
             RR_LOG_R(APLOG_ERR, 0, r, 10710, "a key is refused: %s", rr_err_text(&why));
         }

@@ -170,6 +170,7 @@ SKIP: {
         is(get($operator), 503, 'pgsql: gone: a key that was seen');
         is(put(), 503, 'pgsql: gone: a change');
         is(get($unseen->[0]), 503, 'pgsql: gone: a key that was not');
+        is(get($unseen->[0] =~ s/(.)$/$1 eq 'x' ? 'y' : 'x'/er), 401, 'pgsql: gone: one whose checksum is wrong, of which no store is asked');
     }
     said('gone', 10701 => 1);
     $postgres->start;
