@@ -33,6 +33,7 @@ typedef struct rr_party_t {
     const apr_array_header_t *scopes; /* const char *; never NULL */
     const rr_json_t *metadata;        /* an object, or NULL */
     const rr_json_t *params;          /* what of credentialSecret is not secret: an object, or NULL */
+    const char *header, *prefix, *query; /* members of params, where a credential is read or sent; NULL: none */
     const rr_json_t *origins;         /* an array, or NULL: not bound yet */
     const rr_secret_t *secret;        /* opened; NULL: it has none, or closed */
     const char *default_effect;       /* "allow", "deny", or NULL */

@@ -49,7 +49,11 @@ typedef struct core_server_t {
     struct core_audit_t *audit; /* RRAuditLog; NULL: none, or the main server's */
 } core_server_t;
 
-const core_dir_t *core_dir(request_rec *r);
+static inline const core_dir_t *core_dir(const request_rec *r)
+{
+    return ap_get_module_config(r->per_dir_config, &rr_core_module);
+}
+
 core_mode_e core_mode(request_rec *r);
 core_preflight_e core_preflight(request_rec *r);
 int core_forwards_credential(request_rec *r);
@@ -101,7 +105,10 @@ typedef struct core_request_t {
 core_request_t *core_request(request_rec *r);
 
 /** The same, or NULL if there is none. */
-core_request_t *core_request_peek(request_rec *r);
+static inline core_request_t *core_request_peek(const request_rec *r)
+{
+    return ap_get_module_config(r->request_config, &rr_core_module);
+}
 
 /** The client's request that r is a part of: its first prev and outermost main. */
 request_rec *core_root(request_rec *r);

@@ -16,11 +16,6 @@
 
 #include <apr_cstr.h>
 
-core_request_t *core_request_peek(request_rec *r)
-{
-    return ap_get_module_config(r->request_config, &rr_core_module);
-}
-
 core_request_t *core_request(request_rec *r)
 {
     core_request_t *own = core_request_peek(r);

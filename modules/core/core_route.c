@@ -170,14 +170,18 @@ static core_route_t *find_route(request_rec *r, const core_dir_t *dir)
 
 const core_route_t *core_route(request_rec *r)
 {
-    const core_dir_t *dir = core_dir(r);
-    core_request_t *own;
+    core_request_t *own = core_request_peek(r);
+    const core_dir_t *dir;
 
+    if (own && own->route && own->route->found_for == r->per_dir_config) {
+        return own->route;
+    }
+    dir = core_dir(r);
     if (!dir->proxy && !dir->gateway) {
         return NULL;
     }
     own = core_request(r);
-    if (!own->route || (own->route->found_for != r->per_dir_config && !is_same_section(own->route, dir))) {
+    if (!own->route || !is_same_section(own->route, dir)) {
         own->route = find_route(r, dir);
     }
     own->route->found_for = r->per_dir_config;

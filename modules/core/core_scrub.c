@@ -156,7 +156,8 @@ static void remember_header(request_rec *r, const char *name, const char *value)
         own->taken = apr_table_make(root->pool, 2);
     }
     if (!apr_table_get(own->taken, name)) {
-        apr_table_setn(own->taken, apr_pstrdup(root->pool, name), r == root ? value : apr_pstrdup(root->pool, value));
+        apr_table_setn(own->taken, r == root ? name : apr_pstrdup(root->pool, name),
+                       r == root ? value : apr_pstrdup(root->pool, value));
     }
 }
 

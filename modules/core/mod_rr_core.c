@@ -67,11 +67,6 @@ static void *merge_server(apr_pool_t *p, void *base_, void *add_)
     return merged;
 }
 
-const core_dir_t *core_dir(request_rec *r)
-{
-    return ap_get_module_config(r->per_dir_config, &rr_core_module);
-}
-
 core_mode_e core_mode(request_rec *r)
 {
     return (core_mode_e)rr_conf_int(core_dir(r), &fields[F_MODE]);

@@ -57,19 +57,24 @@ static void take_own_sources(request_rec *r, const rr_proxy_t *proxy)
 
     for (i = 0; i < proxy->credentials->nelts; i++) {
         const rr_party_t *party = APR_ARRAY_IDX(proxy->credentials, i, const rr_party_t *);
-        const char *header = party ? rr_json_string(rr_json_member(party->params, "header")) : NULL;
 
-        if (header) {
-            apr_table_unset(r->headers_in, header);
+        if (party && party->header) {
+            apr_table_unset(r->headers_in, party->header);
         }
     }
 }
 
-/* What of name is behind head, NULL: it begins otherwise. Case and every non-alphanumeric fold away: some backend does so. */
+/* Case and every non-alphanumeric fold away: some backend does so. */
+static int fold(char c)
+{
+    return apr_isalnum(c) ? apr_tolower(c) : '_';
+}
+
+/* What of name is behind head once both are folded, NULL: it begins otherwise. */
 static const char *behind(const char *name, const char *head)
 {
     for (; *head; name++, head++) {
-        if ((apr_isalnum(*name) ? apr_tolower(*name) : '_') != (apr_isalnum(*head) ? apr_tolower(*head) : '_') || !*name) {
+        if (*name != *head && (fold(*name) != fold(*head) || !*name)) {
             return NULL;
         }
     }
@@ -105,7 +110,7 @@ static void take_matching(apr_table_t *headers, int (*matches)(const char *name,
     for (i = list->nelts - 1; i >= 0; i--) { /* from the end: unset moves what follows */
         if (entries[i].key && matches(entries[i].key, baton)) {
             apr_table_unset(headers, entries[i].key);
-            i = list->nelts; /* several of that name may have gone */
+            i = i < list->nelts ? i : list->nelts; /* several of that name may have gone */
         }
     }
 }

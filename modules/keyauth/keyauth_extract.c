@@ -23,18 +23,22 @@ static void add_source(apr_array_header_t *sources, rr_source_kind_e kind, const
 /* What one credential of a proxy says about its place: header and prefix, or query; a bearer's prefix. */
 static void add_party(apr_pool_t *p, apr_array_header_t *sources, const rr_party_t *party)
 {
-    const char *header = rr_json_string(rr_json_member(party->params, "header"));
-    const char *prefix = rr_json_string(rr_json_member(party->params, "prefix"));
-    const char *query = rr_json_string(rr_json_member(party->params, "query"));
+    const char *prefix = party->prefix;
 
-    if (query) {
-        add_source(sources, RR_SOURCE_QUERY, query, NULL);
+    if (party->query) {
+        add_source(sources, RR_SOURCE_QUERY, party->query, NULL);
     }
-    if (header || prefix) {
+    if (party->header || prefix) {
         /* A scheme is a word: "Token " is Token, and no prefix at all is none. */
         prefix = prefix && *prefix ? apr_pstrmemdup(p, prefix, strcspn(prefix, " ")) : NULL;
-        add_source(sources, RR_SOURCE_HEADER, header ? header : "Authorization", prefix);
+        add_source(sources, RR_SOURCE_HEADER, party->header ? party->header : "Authorization", prefix);
     }
+}
+
+static int has_place(const rr_party_t *party)
+{
+    return party && (party->kind == RR_CREDENTIAL_KEY || party->kind == RR_CREDENTIAL_BEARER)
+           && (party->header || party->prefix || party->query);
 }
 
 const apr_array_header_t *keyauth_route_sources(apr_pool_t *p, const apr_array_header_t *configured,
@@ -46,7 +50,7 @@ const apr_array_header_t *keyauth_route_sources(apr_pool_t *p, const apr_array_h
     for (i = 0; proxy && i < proxy->credentials->nelts; i++) {
         const rr_party_t *party = APR_ARRAY_IDX(proxy->credentials, i, const rr_party_t *);
 
-        if (party && party->params && (party->kind == RR_CREDENTIAL_KEY || party->kind == RR_CREDENTIAL_BEARER)) {
+        if (has_place(party)) {
             all = all ? all : apr_array_copy(p, configured);
             add_party(p, all, party);
         }

@@ -86,6 +86,9 @@ static void read_party(reading_t *reading, rr_sql_row_t row)
     party->scopes = rr_json_words(reading->p, read_json(reading, from->scopes, "credentialScopes", &party->closed));
     party->metadata = read_json(reading, from->metadata, "credentialMetadata", &party->closed);
     party->params = read_json(reading, from->params, "credentialSecret", &party->closed);
+    party->header = rr_json_string(rr_json_member(party->params, "header"));
+    party->prefix = rr_json_string(rr_json_member(party->params, "prefix"));
+    party->query = rr_json_string(rr_json_member(party->params, "query"));
     party->origins = read_json(reading, from->origins, "credentialAllowedOrigins", &party->closed);
     if (party->kind == RR_CREDENTIAL_UNKNOWN) {
         party->closed = "it is of an unknown kind";
