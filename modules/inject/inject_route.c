@@ -92,6 +92,9 @@ static const char *raw_rest(const char *raw, apr_size_t len, const char *uri, ap
     apr_size_t i = 0, k = 0, before;
     int c;
 
+    if (!strncmp(raw, uri, len) && !uri[len] && !memchr(raw, '%', len)) {
+        return raw + head; /* one spelling, as nearly always */
+    }
     while (i < len) {
         before = i;
         c = next_raw(raw, len, &i);
@@ -117,21 +120,29 @@ static const char *raw_rest(const char *raw, apr_size_t len, const char *uri, ap
  */
 static const apr_uint32_t path_chars[4] = { 0, 0x2ffffff2, 0xafffffff, 0x47fffffe };
 
-static int is_path_char(unsigned char c)
+/* Whether c goes as it is; keep_codes: '%' begins a code already. */
+static int stands(unsigned char c, int keep_codes)
 {
-    return c < 128 && path_chars[c / 32] >> c % 32 & 1;
+    return c < 128 && path_chars[c / 32] >> c % 32 & 1 && (keep_codes || c != '%');
 }
 
-/* text with every character encoded that cannot stand in a path; keep_codes: '%' begins a code already. */
+/* text with every character encoded that cannot stand in a path. */
 static const char *encode_path(apr_pool_t *p, const char *text, apr_size_t len, int keep_codes)
 {
-    char *out = apr_palloc(p, 3 * len + 1), *to = out;
-    apr_size_t i;
+    apr_size_t i = 0;
+    char *out, *to;
 
+    while (i < len && stands((unsigned char)text[i], keep_codes)) {
+        i++;
+    }
+    if (i == len) {
+        return apr_pstrmemdup(p, text, len); /* nearly always */
+    }
+    to = out = apr_palloc(p, 3 * len + 1);
     for (i = 0; i < len; i++) {
         unsigned char c = (unsigned char)text[i];
 
-        if (is_path_char(c) && (keep_codes || c != '%')) {
+        if (stands(c, keep_codes)) {
             *to++ = (char)c;
         }
         else {
@@ -155,14 +166,16 @@ const char *inject_rest(request_rec *r, const rr_route_t *route)
     return encode_path(r->pool, r->uri + head, strlen(r->uri + head), 0);
 }
 
-static const char *join(request_rec *r, const char *base, const char *rest)
+/* "proxy:" and the URL, as mod_proxy wants it. */
+static char *print_filename(apr_pool_t *p, const char *base, const char *rest)
 {
     apr_size_t len = strlen(base);
 
     while (len && base[len - 1] == '/' && *rest) {
         len--;
     }
-    return apr_pstrcat(r->pool, apr_pstrmemdup(r->pool, base, len), *rest && *rest != '/' ? "/" : "", rest, NULL);
+    return apr_pstrcat(p, "proxy:", base[len] ? apr_pstrmemdup(p, base, len) : base, *rest && *rest != '/' ? "/" : "",
+                       rest, NULL);
 }
 
 /* ---- phases ---- */
@@ -180,8 +193,8 @@ int inject_translate(request_rec *r)
         return DECLINED; /* core's: nothing is there to go to */
     }
     own = inject_request(r);
-    own->filename = apr_pstrcat(r->pool, "proxy:", join(r, route->proxy->target->base_url, inject_rest(r, route)), NULL);
-    r->filename = (char *)own->filename;
+    r->filename = print_filename(r->pool, route->proxy->target->base_url, inject_rest(r, route));
+    own->filename = r->filename;
     r->proxyreq = PROXYREQ_REVERSE;
     r->handler = "proxy-server";
     apr_table_setn(r->notes, "proxy-noencode", "1");
