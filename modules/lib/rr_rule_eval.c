@@ -387,12 +387,14 @@ static int judge_gate(rr_verdict_t *verdict, const rr_scope_t *scopes, int count
 {
     gate_t gate = { test, watch };
     found_t none = { NULL, deciding_default(scopes, count, kinds) };
-    int bodies = 0, i;
+    int rounds = 0, i;
 
     for (i = 0; i < count; i++) {
-        bodies |= (kinds & 1u << scopes[i].kind) && scopes[i].rules && scopes[i].rules->has_body;
+        if ((kinds & 1u << scopes[i].kind) && scopes[i].rules) {
+            rounds = scopes[i].rules->has_body || rounds == 2 ? 2 : 1;
+        }
     }
-    for (gate.bodies = 0; gate.bodies <= bodies; gate.bodies++) {
+    for (gate.bodies = 0; gate.bodies < rounds; gate.bodies++) {
         gate.denied = gate.deny.rule || gate.doubt.rule;
         gate.allowed = gate.allow.rule != NULL;
         for (i = 0; i < count; i++) {
