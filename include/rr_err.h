@@ -14,7 +14,7 @@
 typedef struct rr_err_t {
     apr_status_t status; /* APR_SUCCESS while nothing has failed */
     char where[256];     /* what was at fault: a claim, a JSON pointer, a file; may be empty */
-    char text[256];      /* one sentence, safe to log: never a secret, key, token or claim value */
+    char text[256];      /* one sentence, safe to log: never a secret, key or token; of claims iss and aud only */
 } rr_err_t;
 
 #define RR_ERR_INIT { APR_SUCCESS, "", "" }

@@ -71,11 +71,16 @@ static apr_status_t find_id(const char **pid, rrctl_t *ctl, const rr_api_t *api,
     int i;
 
     *pid = word;
-    if (rr_id_is(word) || !strcmp(kind->noun, "client")) {
+    if (rr_id_is(word)) {
         return APR_SUCCESS;
     }
-    *pid = NULL;
     rv = rrctl_api_all(&objects, api, path, kind->collection, ctl->p, err);
+    for (i = 0; rv == APR_SUCCESS && i < objects->nelts; i++) { /* a client's id may look like a name, and wins */
+        if (!strcmp(rr_json_string(rr_json_member(APR_ARRAY_IDX(objects, i, const rr_json_t *), "id")), word)) {
+            return APR_SUCCESS;
+        }
+    }
+    *pid = NULL;
     for (i = 0; rv == APR_SUCCESS && i < objects->nelts; i++) {
         const rr_json_t *object = APR_ARRAY_IDX(objects, i, const rr_json_t *);
         const char *name = rr_json_string(rr_json_member(object, kind->name));

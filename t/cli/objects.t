@@ -37,6 +37,10 @@ sub file
 my @acme = ('--client', 'acme');
 try('a client by its name', ['client', 'create', 'acme'], { out => [qr/^id +acme$/m, qr/^clientName +acme$/m] });
 try('the same again', ['client', 'create', 'acme'], { exit => 1, err => qr/there is a client of that id already/ });
+try('one whose name is not its id', ['client', 'create', '-f', file('client.json', { id => 'other', clientName => 'Other Inc' })], { out => qr/^id +other$/m });
+try('is found by its name', ['client', 'show', 'Other Inc'], { out => qr/^id +other$/m });
+try('and by its id', ['client', 'delete', 'other'], { out => qr/^clientName +Other Inc$/m });
+try('and no more then', ['client', 'show', 'other'], { exit => 1, err => qr/there is no client other/ });
 my $caller = $store->rrctl('--json', @acme, 'credential', 'create', '-f', file('c.json', { credentialType => 'proxy', credentialAuthType => 'key', credentialName => 'caller' }));
 is($caller->{json}{message}, 'Success', 'a credential');
 my $made = secret($caller->{json}{credentials}[0]{credentialSecret}{key});
