@@ -19,6 +19,28 @@
 #include <apr_lib.h>
 #include <apr_strings.h>
 
+#define HEADERS "rr_glue:source-headers" /* userdata of pconf, which the modules share: apr_table_t */
+
+static void note_header(apr_pool_t *p, const char *name)
+{
+    apr_table_t *names = NULL;
+
+    apr_pool_userdata_get((void **)&names, HEADERS, p);
+    if (!names) {
+        names = apr_table_make(p, 8);
+        apr_pool_userdata_set(names, HEADERS, NULL, p);
+    }
+    apr_table_setn(names, name, name);
+}
+
+const apr_table_t *rr_glue_source_headers(apr_pool_t *pconf)
+{
+    apr_table_t *names = NULL;
+
+    apr_pool_userdata_get((void **)&names, HEADERS, pconf);
+    return names ? names : apr_table_make(pconf, 0);
+}
+
 static void push_kind(apr_array_header_t *to, const apr_array_header_t *from, rr_source_kind_e kind)
 {
     int i;
@@ -36,6 +58,9 @@ rr_sources_t rr_glue_sources_create(apr_pool_t *p, const rr_source_t *usual)
 
     for (; usual->name; usual++) {
         APR_ARRAY_PUSH(sources.list, rr_source_t) = *usual;
+        if (usual->kind == RR_SOURCE_HEADER) {
+            note_header(p, usual->name);
+        }
     }
     return sources;
 }
@@ -67,6 +92,9 @@ static const char *add_source(cmd_parms *cmd, void *conf, rr_source_kind_e kind,
     }
     if (sources->list->nelts >= RR_MAX_SOURCES) {
         return apr_psprintf(cmd->pool, "%s %s: at most %d places are read", cmd->cmd->name, name, RR_MAX_SOURCES);
+    }
+    if (kind == RR_SOURCE_HEADER) {
+        note_header(cmd->pool, name);
     }
     source = apr_array_push(sources->list);
     source->kind = kind;

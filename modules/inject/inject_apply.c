@@ -15,7 +15,9 @@
 #include <apr_lib.h>
 #include <apr_strings.h>
 
-static const apr_array_header_t *providers; /* const rr_authn_provider_t *; written once, in check_config */
+/* Written once, in check_config. */
+static const apr_array_header_t *providers; /* const rr_authn_provider_t * */
+static const apr_table_t *source_headers;   /* of all sections */
 
 void inject_apply_start(apr_pool_t *pconf)
 {
@@ -29,13 +31,20 @@ void inject_apply_start(apr_pool_t *pconf)
                                  RR_AUTHN_VERSION);
     }
     providers = all;
+    source_headers = rr_glue_source_headers(pconf);
 }
 
 /* ---- what is taken away ---- */
 
+/* Also what other sections read: whoever has a key for those may send it here, and the target is a stranger. */
 static void take_sources(request_rec *r)
 {
+    const apr_array_header_t *names = apr_table_elts(source_headers);
     int i, k;
+
+    for (i = 0; i < names->nelts; i++) {
+        apr_table_unset(r->headers_in, APR_ARRAY_IDX(names, i, apr_table_entry_t).key);
+    }
 
     for (i = 0; i < providers->nelts; i++) {
         const apr_array_header_t *sources = APR_ARRAY_IDX(providers, i, const rr_authn_provider_t *)->sources(r);

@@ -64,6 +64,17 @@ RRKeyCookie session
     RRGateway On
     Require rr-proxy
 </Location>
+<Location "/only">
+    AuthType RR
+    RRGateway On
+    RRKeyHeader X-Only
+    Require rr-proxy
+</Location>
+<Location "/elsewhere">
+    AuthType RR
+    RRKeyHeader X-Partner-Key
+    Require rr-key
+</Location>
 CONF
 
 # The request as the target has it: headers by lower-case name, with a list of values each.
@@ -112,6 +123,10 @@ for my $kind (sort keys %kinds) {
 check('a key in a source that is read second', $httpd->request(path => '/gw/key/x', headers => [@noise[4, 5]]),
       { status => 200 });
 judge('a source that is configured is not sent on', { 'X-Spare-Key' => undef }, absent => [$caller->{key}]);
+
+check('a key where other sections read it', $httpd->request(path => '/only/key/x', headers => {
+          'X-Only' => $caller->{key}, 'X-Other' => 'kept', map { ($_ => $caller->{key}) } qw(X-API-Key X-Spare-Key X-Partner-Key) }), { status => 200 });
+judge('does not go to a stranger', { 'X-Other' => 'kept' }, absent => [$caller->{key}]);
 
 # ---- what the target takes its credential from is not the caller's ----
 check('a caller with a parameter of that name', $httpd->request(path => '/gw/query/x?vendor_key=mine&q=1&vendor%5fkey=mine&vendor_key',
