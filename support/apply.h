@@ -34,11 +34,17 @@ apr_status_t apply_read(apply_t *apply, const char *path);
 /** What the store has at path, read once. */
 apr_status_t apply_get_known(apply_known_t **pknown, apply_t *apply, const rrctl_kind_t *kind, const char *path);
 
+/** What an object is called in what is said of it: CLIENT/NAME, or its id. */
+const char *apply_name(apply_t *apply, const rrctl_kind_t *kind, const char *client, const rr_json_t *object);
+
+/** Says of which object rv is the failure. */
+apr_status_t apply_blame(apply_t *apply, apr_status_t rv, const char *noun, const char *name);
+
 /** Makes one object what it is declared; *pid is its id. client is NULL for a client. */
 apr_status_t apply_object(const char **pid, apply_t *apply, const rrctl_kind_t *kind, const char *client,
                           const char *path, const rr_json_t *object);
 
-/** Makes the rules, or the filters, of the object at owner_path those that are wanted; NULL: nothing is said of them. */
+/** Makes the rules, or the filters, of the object at owner_path those of the array wanted. */
 apr_status_t apply_attached(apply_t *apply, const char *noun, const char *owner_path, const rr_json_t *wanted);
 
 /** Gives a credential the keys that it has not. */

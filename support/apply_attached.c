@@ -55,21 +55,19 @@ apr_status_t apply_attached(apply_t *apply, const char *noun, const char *owner_
     const char *path = apr_pstrcat(apply->p, owner_path, "/", kind->collection, NULL), *text, *id;
     apr_array_header_t *objects;
     rr_api_response_t response;
+    rr_err_t why = RR_ERR_INIT;
     const rr_json_t *answer;
     apr_status_t rv;
     apr_size_t i;
 
-    if (!wanted) {
-        return APR_SUCCESS;
-    }
     rv = rrctl_api_all(&objects, &apply->api, path, kind->collection, apply->p, apply->err);
     for (i = 0; rv == APR_SUCCESS && i < rr_json_size(wanted); i++) {
         const rr_json_t *one = rr_json_element(wanted, i);
         int found;
 
-        rv = rr_api_attached_normalise(&text, !strcmp(noun, "filter"), one, apply->p, apply->err);
+        rv = rr_api_attached_normalise(&text, !strcmp(noun, "filter"), one, apply->p, &why);
         if (rv != APR_SUCCESS) {
-            break;
+            return rr_err_set(apply->err, rv, why.where, "%s/%d%s: %s", kind->collection, (int)i, why.where, rr_err_text(&why));
         }
         id = rr_json_string(rr_json_member(one, "id"));
         found = find_same(apply, objects, id, text);

@@ -18,6 +18,9 @@ static apr_status_t add_document(apply_t *apply, const rr_json_t *document)
     const char *id = rr_json_quote(apply->ctl->p, apply->ctl->client, RR_MAX_NAME), *text;
     apr_size_t i;
 
+    if (clients && rr_json_kind(clients) != RR_JSON_ARRAY) {
+        return rr_err_set(apply->err, RR_EINVAL, "/clients", "clients are no array");
+    }
     for (i = 0; i < rr_json_size(clients); i++) {
         APR_ARRAY_PUSH(apply->documents, const rr_json_t *) = rr_json_element(clients, i);
     }

@@ -138,10 +138,27 @@ static int lacks_secret(apply_t *apply, const char *client, const rr_json_t *obj
            row->kind != RR_CREDENTIAL_NONE && !row->secret;
 }
 
+const char *apply_name(apply_t *apply, const rrctl_kind_t *kind, const char *client, const rr_json_t *object)
+{
+    const char *id = rr_json_string(rr_json_member(object, "id")), *name = rr_json_string(rr_json_member(object, kind->name));
+
+    name = client ? apr_pstrcat(apply->p, client, "/", name ? name : id, NULL) : id;
+    return name ? name : "?";
+}
+
+apr_status_t apply_blame(apply_t *apply, apr_status_t rv, const char *noun, const char *name)
+{
+    rr_err_t why = *apply->err;
+
+    rr_err_clear(apply->err);
+    return rr_err_set(apply->err, rv, why.where, "%s %.100s: %s", noun, name, rr_err_text(&why));
+}
+
 apr_status_t apply_object(const char **pid, apply_t *apply, const rrctl_kind_t *kind, const char *client,
                           const char *path, const rr_json_t *object)
 {
-    const char *id = rr_json_string(rr_json_member(object, "id")), *name, *body = own_members(object, apply->p), *tag = NULL;
+    const char *id = rr_json_string(rr_json_member(object, "id")), *name = apply_name(apply, kind, client, object);
+    const char *body = own_members(object, apply->p), *tag = NULL;
     const rr_json_t *before = NULL, *answer, *now;
     rr_api_response_t response;
     apply_known_t *known;
@@ -151,9 +168,6 @@ apr_status_t apply_object(const char **pid, apply_t *apply, const rrctl_kind_t *
     if (rv != APR_SUCCESS) {
         return rv;
     }
-    name = rr_json_string(rr_json_member(object, kind->name));
-    name = client ? apr_pstrcat(apply->p, client, "/", name ? name : id, NULL) : id;
-    name = name ? name : "?";
     before = id ? apr_hash_get(known->by_id, id, APR_HASH_KEY_STRING) : NULL;
     if (!before && client) {
         before = apr_hash_get(known->by_name, name_key(kind, object, apply->p), APR_HASH_KEY_STRING);
@@ -169,10 +183,7 @@ apr_status_t apply_object(const char **pid, apply_t *apply, const rrctl_kind_t *
         rv = rrctl_api_call(&answer, &response, &apply->api, before ? "PUT" : "POST", path, NULL, body, apply->p, apply->err);
     }
     if (rv != APR_SUCCESS) {
-        rr_err_t why = *apply->err;
-
-        rr_err_clear(apply->err);
-        return rr_err_set(apply->err, rv, why.where, "%s %.100s: %s", kind->noun, name, rr_err_text(&why));
+        return apply_blame(apply, rv, kind->noun, name);
     }
     now = rrctl_api_object(answer, kind->collection);
     *pid = apr_pstrdup(apply->ctl->p, rr_json_string(rr_json_member(now, "id")));

@@ -14,6 +14,7 @@
 
 #include <apr_strings.h>
 
+#include <string.h>
 #include <unistd.h>
 
 #define PROGRESS_STEP 500
@@ -31,6 +32,26 @@ static void progress(apply_t *apply)
         fprintf(apply->ctl->err, "\r%d of %d", apply->done, apply->total);
         fflush(apply->ctl->err);
     }
+}
+
+/* Rules, filters and keys. One that is no array would be as good as an empty one, and delete them all. */
+static apr_status_t apply_what_hangs(apply_t *apply, const char *above, const char *id, const rr_json_t *object)
+{
+    static const char *const names[] = { "rules", "filters", "keys" };
+    apr_status_t rv = APR_SUCCESS;
+    int i;
+
+    for (i = 0; i < 3 && rv == APR_SUCCESS; i++) {
+        const rr_json_t *list = rr_json_member(object, names[i]);
+
+        if (list && rr_json_kind(list) != RR_JSON_ARRAY) {
+            return rr_err_set(apply->err, RR_EINVAL, names[i], "its %s are no array", names[i]);
+        }
+        if (list) {
+            rv = i == 2 ? apply_keys(apply, above, id, list) : apply_attached(apply, i ? "filter" : "rule", above, list);
+        }
+    }
+    return rv;
 }
 
 static apr_status_t apply_collection(apply_t *apply, const rr_json_t *document, const char *noun)
@@ -52,11 +73,8 @@ static apr_status_t apply_collection(apply_t *apply, const rr_json_t *document, 
         apr_pool_clear(apply->p);
         rv = apply_object(&id, apply, kind, client, path, object);
         above = apr_pstrcat(apply->p, path, "/", id ? id : "", NULL);
-        if (rv == APR_SUCCESS &&
-            (rv = apply_attached(apply, "rule", above, rr_json_member(object, "rules"))) == APR_SUCCESS &&
-            (rv = apply_attached(apply, "filter", above, rr_json_member(object, "filters"))) == APR_SUCCESS &&
-            rr_json_member(object, "keys")) {
-            rv = apply_keys(apply, above, id, rr_json_member(object, "keys"));
+        if (rv == APR_SUCCESS && (rv = apply_what_hangs(apply, above, id, object)) != APR_SUCCESS) {
+            return apply_blame(apply, rv, noun, apply_name(apply, kind, client, object));
         }
         progress(apply);
     }
@@ -96,6 +114,35 @@ static apr_status_t prune(apply_t *apply, const rr_json_t *document, const char 
     return rv;
 }
 
+/* A collection misspelt would be one that is not declared. "message" is what list answers beside it. */
+static int check_member(void *baton, const char *name, const rr_json_t *value)
+{
+    static const char *const known[] = { "id", "clientName", "clientCreatedAt", "clientUpdatedAt", "credentials", "targets",
+                                         "proxies", "message" };
+    apply_t *apply = baton;
+    apr_size_t i;
+
+    (void)value;
+    for (i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+        if (!strcmp(known[i], name)) {
+            return 1;
+        }
+    }
+    rr_err_set(apply->err, RR_EINVAL, name, "%.64s: a client has credentials, targets and proxies", name);
+    return 0;
+}
+
+static apr_status_t check_client(apply_t *apply, const rr_json_t *client)
+{
+    const char *id = rr_json_string(rr_json_member(client, "id"));
+
+    if (!id) {
+        return rr_err_set(apply->err, RR_EINVAL, "/id", "a client that is declared has an id");
+    }
+    rr_json_members(client, check_member, apply);
+    return apply->err->status == APR_SUCCESS ? APR_SUCCESS : apply_blame(apply, RR_EINVAL, "client", id);
+}
+
 static apr_status_t apply_all(apply_t *apply)
 {
     static const char *const made[] = { "credential", "target", "proxy" }, *const deleted[] = { "proxy", "target", "credential" };
@@ -106,8 +153,8 @@ static apr_status_t apply_all(apply_t *apply)
     for (i = 0; rv == APR_SUCCESS && i < apply->documents->nelts; i++) {
         const rr_json_t *client = APR_ARRAY_IDX(apply->documents, i, const rr_json_t *);
 
-        if (!rr_json_string(rr_json_member(client, "id"))) {
-            return rr_err_set(apply->err, RR_EINVAL, "/id", "a client that is declared has an id");
+        if ((rv = check_client(apply, client)) != APR_SUCCESS) {
+            return rv;
         }
         for (k = 0; k < 3; k++) {
             apply->total += (int)rr_json_size(rr_json_member(client, rrctl_kind(made[k])->collection));

@@ -126,6 +126,29 @@ try('one of two is wrong', [@acme, 'apply', '-f', file('half.json', $half)], { e
 is($store->rrctl('export')->{out}, $before, 'neither is there');
 make_folder();
 try('a folder', [@acme, 'apply', '-f', "$place/folder"], { out => qr/^3 added/m });
+# ---- what is misspelt or of another kind is named, never taken for nothing declared ----
+$before = $store->rrctl('export')->{out};
+my %target = (targetName => 'late', targetBaseURL => 'https://late.example.com');
+for (
+    ['a collection misspelt', { credentialz => [] }, qr/credentialz/],
+    ['one of a client misspelt', { clients => [{ id => 'acme', target => [] }] }, qr/acme: .*target\b/],
+    ['rules of nothing', { rules => [] }, qr/rules/],
+    ['clients that are no array', { clients => { acme => {} } }, qr/clients/],
+    ['a collection that is no array', { targets => {} }, qr/targets/],
+    ['a client that is no object', { clients => ['acme'] }, qr/client/],
+    ['rules that are no array', { targets => [{ %target, rules => $rule }] }, qr{target acme/late: .*rules}],
+    ['rules that are a word', { targets => [{ %target, rules => 'none' }] }, qr{target acme/late: .*rules}],
+    ['filters that are null', { targets => [{ %target, filters => undef }] }, qr{target acme/late: .*filters}],
+    ['keys that are no array', { credentials => [{ %$vendor, credentialType => 'proxy', credentialName => 'k', keys => 'a-key-that-is-declared' }] },
+     qr{credential acme/k: .*keys}],
+    ['a member of a rule', { targets => [{ %target, rules => [{ effect => 'deny', patth => {} }] }] }, qr{target acme/late: .*/patth}],
+) {
+    my ($name, $declared, $why) = @$_;
+    try($name, [@acme, 'apply', '--prune', '-f', file('odd.json', $declared)], { exit => 1, err => $why });
+}
+is($store->rrctl('export')->{out}, $before, 'none of them changed anything');
+try('what list answers is taken', [@acme, 'apply', '-f', file('listed.json', $store->rrctl('--json', @acme, 'target', 'list')->{out})],
+    { out => qr/^0 added, 0 changed, 0 deleted/m });
 try('no JSON', ['apply', '-f', file('none.json', '{')], { exit => 1, err => qr/none\.json/ });
 try('no file', ['apply'], { exit => 2, err => qr/usage/ });
 $got = $store->rrctl('check');
