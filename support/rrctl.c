@@ -129,13 +129,24 @@ int rrctl_fail_err(rrctl_t *ctl, const rr_err_t *err)
     return rrctl_fail(ctl, "%s", rr_err_text(err));
 }
 
+/* apr_getopt's own words, which name the option. */
+static void say_option(void *err, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    vfprintf(err, format, args);
+    va_end(args);
+}
+
 apr_getopt_t *rrctl_options(rrctl_t *ctl, int argc, const char *const *argv)
 {
     apr_getopt_t *options = NULL;
 
     apr_getopt_init(&options, ctl->p, argc, argv);
     options->interleave = 1;
-    options->errfn = NULL;
+    options->errfn = say_option;
+    options->errarg = ctl->err;
     return options;
 }
 

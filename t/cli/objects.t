@@ -149,6 +149,7 @@ for (
 is($store->rrctl('export')->{out}, $before, 'none of them changed anything');
 try('what list answers is taken', [@acme, 'apply', '-f', file('listed.json', $store->rrctl('--json', @acme, 'target', 'list')->{out})],
     { out => qr/^0 added, 0 changed, 0 deleted/m });
+try('an option that is not there', ['key', 'create', 'a', '--colour'], { exit => 2, err => [qr/--colour/, qr/^usage:/m] });
 try('no JSON', ['apply', '-f', file('none.json', '{')], { exit => 1, err => qr/none\.json/ });
 try('no file', ['apply'], { exit => 2, err => qr/usage/ });
 $got = $store->rrctl('check');
