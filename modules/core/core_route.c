@@ -46,15 +46,15 @@ static const char *mount_of(cmd_parms *cmd, const char **psentence)
 /* conf is the section's own: what an outer section says is merged later, and the inner one wins. */
 const char *core_set_proxy(cmd_parms *cmd, void *conf, const char *name)
 {
+    const char *sentence = NULL, *slash = strchr(name, '/');
     core_dir_t *dir = conf;
-    const char *sentence = NULL;
 
     if (dir->mount && !dir->proxy) {
         return NOT_BOTH;
     }
     dir->mount = mount_of(cmd, &sentence);
-    if (!sentence && !*name) {
-        sentence = "RRProxy: expected a proxy's id, its alias, or CLIENT/NAME";
+    if (!sentence && (!*name || (slash && (slash == name || !slash[1] || strchr(slash + 1, '/'))))) {
+        sentence = apr_psprintf(cmd->pool, "RRProxy %s: expected a proxy's id, its alias, or CLIENT/NAME", name);
     }
     dir->proxy = name;
     dir->gateway = 0;
@@ -69,7 +69,7 @@ const char *core_set_gateway(cmd_parms *cmd, void *conf, int argc, char *const a
 
     if (!argc || (apr_cstr_casecmp(argv[0], "On") && apr_cstr_casecmp(argv[0], "Off"))
         || (argc > 1 && (argc == 2 || apr_cstr_casecmp(argv[1], "client") || apr_cstr_casecmp(argv[0], "On")))) {
-        return "RRGateway: expected Off, On, or On client CLIENT...";
+        return apr_psprintf(cmd->pool, "RRGateway %s: expected Off, On, or On client CLIENT...", cmd->directive->args);
     }
     if (dir->proxy) {
         return NOT_BOTH;
@@ -300,9 +300,8 @@ static authz_status check_proxy(request_rec *r, const char *line, const void *pa
 
 static const char *parse_proxy(cmd_parms *cmd, const char *line, const void **pparsed)
 {
-    (void)cmd;
     *pparsed = NULL;
-    return *line ? "takes no argument: the section's RRProxy or RRGateway says which proxy" : NULL;
+    return *line ? rr_glue_require_wrong(cmd, "takes no argument: the section's RRProxy or RRGateway says which proxy") : NULL;
 }
 
 static const authz_provider proxy_requirement = { check_proxy, parse_proxy };

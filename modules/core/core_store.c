@@ -55,7 +55,7 @@ const char *core_store_set_master_key(cmd_parms *cmd, void *dummy, const char *s
     if (strncmp(source, "env:", 4) && strncmp(source, "exec:", 5)) {
         source = ap_server_root_relative(cmd->pool, source);
     }
-    if (!source || !*source) {
+    if (!source || !*source || !strcmp(source, "env:") || !strcmp(source, "exec:")) {
         return "RRMasterKey takes a path, env:NAME or exec:PROGRAM";
     }
     own_conf(cmd)->key_source = source;

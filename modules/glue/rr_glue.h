@@ -60,6 +60,9 @@ int rr_glue_path_regex_is_negated(const rr_path_regex_t *wanted);
  */
 rr_match_e rr_glue_path_regex_match(request_rec *r, const rr_path_regex_t *wanted, const rr_json_t *object);
 
+/** What a Require line that is wrong is answered with: the line, and the sentence. */
+const char *rr_glue_require_wrong(const cmd_parms *cmd, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
 /** The words of a Require line, at least one; a sentence on error. */
 const char *rr_glue_words_parse(cmd_parms *cmd, const char *line, const void **pparsed);
 

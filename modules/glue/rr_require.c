@@ -34,20 +34,31 @@ int rr_glue_path_regex_is_negated(const rr_path_regex_t *wanted)
     return wanted->is_negated;
 }
 
+const char *rr_glue_require_wrong(const cmd_parms *cmd, const char *format, ...)
+{
+    va_list args;
+    const char *why;
+
+    va_start(args, format);
+    why = apr_pvsprintf(cmd->pool, format, args);
+    va_end(args);
+    return apr_psprintf(cmd->pool, "Require %s: %s", cmd->directive->args, why);
+}
+
 const char *rr_glue_path_regex_parse(cmd_parms *cmd, const char *line, const void **pparsed)
 {
     rr_path_regex_t *wanted = apr_pcalloc(cmd->pool, sizeof(*wanted));
     const char *path = ap_getword_conf(cmd->pool, &line), *pattern = ap_getword_conf(cmd->pool, &line);
 
     if (!*path || !*pattern || *line) {
-        return "expected PATH REGEX, such as: tier \"^(gold|silver)$\"";
+        return rr_glue_require_wrong(cmd, "expected PATH REGEX, such as: tier \"^(gold|silver)$\"");
     }
     wanted->path = path;
     wanted->is_negated = rr_glue_is_negated(cmd);
     wanted->is_scope = !strcmp(path, "scope");
     wanted->regex = ap_pregcomp(cmd->pool, pattern, AP_REG_EXTENDED | AP_REG_NOSUB);
     if (!wanted->regex) {
-        return apr_psprintf(cmd->pool, "the regular expression for %s does not compile: %s", path, pattern);
+        return rr_glue_require_wrong(cmd, "the regular expression for %s does not compile: %s", path, pattern);
     }
     *pparsed = wanted;
     return NULL;
@@ -97,7 +108,7 @@ const char *rr_glue_words_parse(cmd_parms *cmd, const char *line, const void **p
         APR_ARRAY_PUSH(words, const char *) = ap_getword_conf(cmd->pool, &line);
     }
     if (!words->nelts) {
-        return "expected at least one word";
+        return rr_glue_require_wrong(cmd, "expected at least one word");
     }
     *pparsed = words;
     return NULL;

@@ -37,7 +37,8 @@ const char *inject_set_backend_token(cmd_parms *cmd, void *conf, int argc, char 
     for (c = argc ? argv[0] : ""; apr_isalnum(*c) || *c == '-'; c++) {
     }
     if (!argc || !*argv[0] || *c) {
-        return "RRBackendToken: expected the name of a header, then audience= and lifetime= where wanted";
+        return apr_psprintf(cmd->pool, "RRBackendToken %s: expected the name of a header, then audience= and lifetime= where "
+                            "wanted", cmd->directive->args);
     }
     dir->token_header = apr_pstrdup(cmd->pool, argv[0]);
     dir->token_audience = NULL;

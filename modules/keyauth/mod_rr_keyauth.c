@@ -230,23 +230,23 @@ static const char *parse_requirement(cmd_parms *cmd, const char *line, const voi
         word = ap_getword_conf(cmd->pool, &line);
         if (!strcmp(word, "client") || !strcmp(word, "name") || !strcmp(word, "scope")) {
             if (list && !(*list)->nelts) {
-                return apr_psprintf(cmd->pool, "expected a value before \"%s\"", word);
+                return rr_glue_require_wrong(cmd, "expected a value before \"%s\"", word);
             }
             list = *word == 'c' ? &wanted->clients : *word == 'n' ? &wanted->names : &wanted->scopes;
         }
         else if (!list) {
-            return apr_psprintf(cmd->pool, "unknown word \"%s\"; expected client, name or scope, each followed by values",
-                                word);
+            return rr_glue_require_wrong(cmd, "unknown word \"%s\"; expected client, name or scope, each followed by values",
+                                         word);
         }
         else if (list == &wanted->names && !strchr(word, '/')) {
-            return apr_psprintf(cmd->pool, "name %s: expected CLIENT/NAME", word);
+            return rr_glue_require_wrong(cmd, "name %s: expected CLIENT/NAME", word);
         }
         else {
             APR_ARRAY_PUSH(*list, const char *) = word;
         }
     }
     if (list && !(*list)->nelts) {
-        return "expected a value after client, name or scope";
+        return rr_glue_require_wrong(cmd, "expected a value after client, name or scope");
     }
     *pparsed = wanted;
     return NULL;

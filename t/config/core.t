@@ -91,6 +91,12 @@ for my $case (
     ['an audit log for a Location', location('RRAuditLog logs/x.log'), qr/RRAuditLog not allowed/],
     (map { ["@$_ in one section", location(@$_), qr/RRProxy and RRGateway stand in one section.*remove one/] }
         (['RRProxy a/b', 'RRGateway On'], ['RRGateway On', 'RRProxy a/b'], ['RRGateway On client a', 'RRProxy a/b'], ['RRProxy a/b', 'RRGateway Off'], ['RRGateway Off', 'RRProxy a/b'])),
+    (map { ["RRProxy $_", location("RRProxy $_"), qr{RRProxy \Q$_\E: expected a proxy's id, its alias, or CLIENT/NAME}] } qw(/ /b a/ a/b/c)),
+    (map { ["RRGateway $_", location("RRGateway $_"), qr/RRGateway \Q$_\E: expected Off, On, or On client/] } 'Maybe', 'On acme', 'On client'),
+    ['a requirement is named', location('Require rr-key client'), qr/Require rr-key client: expected a value after/],
+    ['an argument of rr-proxy', location('Require rr-proxy a/b'), qr{Require rr-proxy a/b: takes no argument}],
+    ['a pattern of a requirement', location('Require not rr-data tier "("'), qr/Require not rr-data tier "\(": .*does not compile/],
+    (map { ["a master key from $_ nothing", "RRStore sqlite3 $place/none.db\nRRMasterKey $_\n", qr/RRMasterKey takes a path, env:NAME or exec:PROGRAM/] } qw(env: exec:)),
     ['a store of an unknown driver', "RRStore mysql db\n", qr/RRStore mysql: .*sqlite3 or pgsql/],
     ['a store without parameters', "RRStore sqlite3\n", qr/RRStore/],
     ['a store for a Location', location("RRStore sqlite3 $place/x.db"), qr/RRStore not allowed/],
