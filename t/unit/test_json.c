@@ -367,7 +367,7 @@ static void quote_into(void)
         memset(room, '#', sizeof(room));
         len = rr_json_quote_into(room, cases[i].room, cases[i].text, strlen(cases[i].text));
         is_str(apr_pstrmemdup(pool, room, len), cases[i].want, apr_psprintf(pool, "quote into %d", (int)i));
-        ok(room[cases[i].room] == '#', apr_psprintf(pool, "quote into %d: no more than there is room for", (int)i));
+        ok(room[cases[i].room] == '#', "quote into %d: no more than there is room for", (int)i);
     }
     len = rr_json_quote_into(room, sizeof(room), "a\0b", 3);
     is_str(apr_pstrmemdup(pool, room, len), "\"a\\u0000b\"", "quote into: a NUL within");
