@@ -12,6 +12,7 @@
 #define RR_SNAPSHOT_H
 
 #include "rr_filter.h"
+#include "rr_jose.h"
 #include "rr_rule.h"
 #include "rr_store.h"
 
@@ -23,6 +24,18 @@ typedef struct rr_attached_t {
     const rr_filters_t *filters; /* NULL: none */
     const char *closed;          /* why it cannot be used: a rule or filter that does not parse; NULL: it can */
 } rr_attached_t;
+
+#define RR_MAX_VERIFIER_URL 2048 /* bytes of a stored issuer or jwksUri: what the management API takes */
+
+/* What a jwtVerify credential trusts, ready to be used. */
+typedef struct rr_verifier_t {
+    const char *name;          /* CLIENT/NAME */
+    rr_claims_policy_t policy; /* issuer NULL: no token is for it */
+    const char *jwks_url;      /* where its keys are; NULL: keys has them, or closed */
+    const rr_jwks_t *keys;     /* its secret; NULL: jwks_url has them, or closed */
+    unsigned char named[32];   /* SHA-256 of the secret or jwks_url: the same in every snapshot while that is the same */
+    const char *closed;        /* why nothing is verified by it, as a sentence; NULL: it is */
+} rr_verifier_t;
 
 /* A credential that a proxy names, or any target credential. */
 typedef struct rr_party_t {
@@ -38,6 +51,7 @@ typedef struct rr_party_t {
     const rr_secret_t *secret;        /* opened; NULL: it has none, or closed */
     const char *default_effect;       /* "allow", "deny", or NULL */
     const char *closed;               /* why it cannot be used; NULL: it can */
+    const rr_verifier_t *verifier;    /* of a jwtVerify credential, never NULL there; NULL: it is none */
     rr_attached_t attached;
 } rr_party_t;
 

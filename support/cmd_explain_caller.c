@@ -111,23 +111,6 @@ typedef struct judging_t {
     const char *why;       /* the token is refused; the last reason */
 } judging_t;
 
-static const apr_array_header_t *audiences_of(const rr_json_t *value, apr_pool_t *p)
-{
-    const int is_list = rr_json_kind(value) == RR_JSON_ARRAY;
-    const apr_size_t count = is_list ? rr_json_size(value) : 1;
-    apr_array_header_t *all = apr_array_make(p, (int)count, sizeof(const char *));
-    apr_size_t i;
-
-    for (i = 0; i < count; i++) {
-        const char *one = rr_json_string(is_list ? rr_json_element(value, i) : value);
-
-        if (one) {
-            APR_ARRAY_PUSH(all, const char *) = one;
-        }
-    }
-    return all;
-}
-
 /* Judges the token by policy and, where set is not NULL, its signature. False: judging->why. */
 static int is_good(judging_t *judging, const rr_claims_policy_t *policy, const rr_jwks_t *set, unsigned int algs)
 {
@@ -141,45 +124,29 @@ static int is_good(judging_t *judging, const rr_claims_policy_t *policy, const r
     return rv == APR_SUCCESS;
 }
 
-/* The secret of a jwtVerify credential as a key; NULL: it has none. */
-static const rr_jwks_t *own_keys(const judging_t *judging, const rr_party_t *party)
-{
-    const rr_json_t *sealed;
-    const rr_jwks_t *set = NULL;
-    const char *secret;
-
-    if (party->secret &&
-        rr_json_parse_object(&sealed, (const char *)rr_secret_bytes(party->secret), rr_secret_len(party->secret),
-                             judging->ctl->p, NULL) == APR_SUCCESS &&
-        (secret = rr_json_string(rr_json_member(sealed, "secret")))) {
-        rr_jwks_from_secret(&set, (const unsigned char *)secret, strlen(secret), judging->ctl->p, NULL);
-    }
-    return set;
-}
-
 static int is_good_for(judging_t *judging, const rr_party_t *party)
 {
-    const rr_claims_policy_t policy = {
-        .issuer = rr_json_string(rr_json_member(party->params, "issuer")),
-        .audiences = audiences_of(rr_json_member(party->params, "audience"), judging->ctl->p),
-        .leeway = LEEWAY,
-    };
-    const rr_jwks_t *own = own_keys(judging, party), *set = own ? own : judging->jwks;
+    const rr_verifier_t *verifier = party->verifier;
+    const rr_jwks_t *set = verifier->keys ? verifier->keys : judging->jwks;
 
-    if (!party->active || (party->expires && party->expires <= apr_time_now()) || party->closed) {
-        judging->why = apr_psprintf(judging->ctl->p, "the credential %s/%s %s", party->client, party->name,
-                                    !party->active ? "is not active" : party->closed ? party->closed : "has expired");
+    if (!party->active || (party->expires && party->expires <= apr_time_now())) {
+        judging->why = apr_psprintf(judging->ctl->p, "the credential %s %s", verifier->name,
+                                    party->active ? "has expired" : "is not active");
         return 0;
     }
-    if (!is_good(judging, &policy, set, own ? RR_ALGS_SYMMETRIC : RR_ALGS_ASYMMETRIC)) {
+    if (verifier->closed) {
+        judging->why = apr_psprintf(judging->ctl->p, "the credential %s: %s", verifier->name, verifier->closed);
+        return 0;
+    }
+    if (!is_good(judging, &verifier->policy, set, verifier->keys ? RR_ALGS_SYMMETRIC : RR_ALGS_ASYMMETRIC)) {
         return 0;
     }
     judging->caller->proved[1] = party->id;
     judging->caller->known =
-        set ? apr_psprintf(judging->ctl->p, "verified by %s, for %s/%s", own ? "the credential's secret" : "--jwks",
+        set ? apr_psprintf(judging->ctl->p, "verified by %s, for %s/%s", verifier->keys ? "the credential's secret" : "--jwks",
                            party->client, party->name)
             : apr_psprintf(judging->ctl->p, "NOT verified, taken on trust, for %s/%s: give --jwks, whose keys are at %s",
-                           party->client, party->name, rr_json_string(rr_json_member(party->params, "jwksUri")));
+                           party->client, party->name, verifier->jwks_url);
     return 1;
 }
 
@@ -190,8 +157,7 @@ static int ask_proxy(judging_t *judging, const rr_proxy_t *proxy, const char *is
 
     for (i = 0; iss && i < proxy->credentials->nelts; i++) {
         const rr_party_t *party = APR_ARRAY_IDX(proxy->credentials, i, const rr_party_t *);
-        const char *issuer = party && party->kind == RR_CREDENTIAL_JWT_VERIFY
-                                 ? rr_json_string(rr_json_member(party->params, "issuer")) : NULL;
+        const char *issuer = party && party->verifier ? party->verifier->policy.issuer : NULL;
 
         if (issuer && !strcmp(issuer, iss)) {
             asked = 1;
@@ -304,9 +270,26 @@ static int is_one_of(const rr_json_t *value, const char *text)
     return 0;
 }
 
+static const apr_array_header_t *texts_of(const rr_json_t *value, apr_pool_t *p)
+{
+    const int is_list = rr_json_kind(value) == RR_JSON_ARRAY;
+    const apr_size_t count = is_list ? rr_json_size(value) : 1;
+    apr_array_header_t *all = apr_array_make(p, (int)count, sizeof(const char *));
+    apr_size_t i;
+
+    for (i = 0; i < count; i++) {
+        const char *one = rr_json_string(is_list ? rr_json_element(value, i) : value);
+
+        if (one) {
+            APR_ARRAY_PUSH(all, const char *) = one;
+        }
+    }
+    return all;
+}
+
 static int fits(const rr_json_t *claim, const rr_json_t *wanted, apr_pool_t *p)
 {
-    const apr_array_header_t *texts = audiences_of(claim, p);
+    const apr_array_header_t *texts = texts_of(claim, p);
     int i;
 
     for (i = 0; i < texts->nelts; i++) {

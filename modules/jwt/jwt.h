@@ -32,8 +32,6 @@ typedef struct jwt_issuer_t {
     rr_claims_policy_t policy; /* policy.issuer is the iss */
     int any_audience;          /* the operator wrote audience=any */
     const rr_jwks_t *fixed;    /* keys of a file; NULL: keyset has them */
-    const char *secret;        /* of a stored credential, verified to be long enough by nobody yet; NULL: none */
-    apr_size_t secret_len;
     jwt_keyset_t *keyset;      /* NULL: fixed has them, or party names them */
     const rr_party_t *party;   /* the stored credential that this is of; NULL: an RRJwtIssuer line */
 } jwt_issuer_t;
@@ -175,8 +173,6 @@ apr_status_t jwt_state_write(const jwt_download_t *download, const char *path, c
 
 /* ---- jwt_stored.c: jwtVerify credentials of a stored proxy ---- */
 
-#define JWT_STORED_MAX_ISSUER 2048 /* bytes of a stored issuer or jwksUri: what the management API takes */
-
 /** The header of its own that the credential is read from; NULL: it has none, or is no jwtVerify credential. */
 const char *jwt_stored_header(const rr_party_t *party);
 
@@ -221,7 +217,7 @@ void jwt_memory_keep(const rr_seen_token_t *token, apr_time_t now);
  * Errors: as rr_jws_verify; RR_EUNAVAIL: there are none that could be used.
  */
 apr_status_t jwt_proof_make(jwt_proof_t *proof, const jwt_issuer_t *issuer, const rr_jws_t *jws,
-                            const rr_target_allow_t *allow, apr_pool_t *p, rr_err_t *err);
+                            const rr_target_allow_t *allow, rr_err_t *err);
 
 /** Whether jwt_proof_make would verify with the very same keys. */
 int jwt_proof_holds(const jwt_proof_t *proof, const jwt_issuer_t *issuer, const rr_target_allow_t *allow);

@@ -12,6 +12,8 @@
  */
 #include "jwt.h"
 
+#include <string.h>
+
 APLOG_USE_MODULE(rr_jwt);
 
 static rr_seen_t *seen; /* this child's; NULL: none */
@@ -53,31 +55,23 @@ void jwt_memory_keep(const rr_seen_token_t *token, apr_time_t now)
 
 /* ---- by which keys ---- */
 
-/* Those that a credential of the store has under its own seal. */
-static apr_status_t verify_with_secret(jwt_proof_t *proof, const jwt_issuer_t *issuer, const rr_jws_t *jws, apr_pool_t *p,
-                                       rr_err_t *err)
+/* Those that a credential of the store has under its own seal; NULL: it has none. */
+static const rr_jwks_t *secret_of(const jwt_issuer_t *issuer)
 {
-    const rr_jwks_t *keys;
-
-    if (!jwt_memory_digest(proof->named, issuer->secret, issuer->secret_len)) {
-        return rr_err_set(err, RR_EUNAVAIL, NULL, "its secret cannot be digested");
-    }
-    if (rr_jwks_from_secret(&keys, (const unsigned char *)issuer->secret, issuer->secret_len, p, err) != APR_SUCCESS) {
-        return RR_EUNAVAIL;
-    }
-    return rr_jws_verify(jws, keys, issuer->algs, err);
+    return issuer->party ? issuer->party->verifier->keys : NULL;
 }
 
 apr_status_t jwt_proof_make(jwt_proof_t *proof, const jwt_issuer_t *issuer, const rr_jws_t *jws,
-                            const rr_target_allow_t *allow, apr_pool_t *p, rr_err_t *err)
+                            const rr_target_allow_t *allow, rr_err_t *err)
 {
     *proof = (jwt_proof_t){ .keys = NULL };
     if (issuer->fixed) {
         proof->keys = issuer->fixed;
         return rr_jws_verify(jws, issuer->fixed, issuer->algs, err);
     }
-    if (issuer->secret) {
-        return verify_with_secret(proof, issuer, jws, p, err);
+    if (secret_of(issuer)) {
+        memcpy(proof->named, issuer->party->verifier->named, sizeof(proof->named));
+        return rr_jws_verify(jws, secret_of(issuer), issuer->algs, err);
     }
     return issuer->party ? jwt_stored_keyset_verify(proof, issuer, allow, jws, err)
                          : jwt_keyset_verify(proof, issuer->keyset, jws, issuer->algs, err);
@@ -85,14 +79,12 @@ apr_status_t jwt_proof_make(jwt_proof_t *proof, const jwt_issuer_t *issuer, cons
 
 int jwt_proof_holds(const jwt_proof_t *proof, const jwt_issuer_t *issuer, const rr_target_allow_t *allow)
 {
-    unsigned char named[RR_SEEN_DIGEST];
-
     if (issuer->fixed) {
         return proof->keys == issuer->fixed;
     }
-    if (issuer->secret) {
-        return !proof->keys && jwt_memory_digest(named, issuer->secret, issuer->secret_len)
-               && rr_secret_equal(named, sizeof(named), proof->named, sizeof(proof->named));
+    if (secret_of(issuer)) { /* the keys are another snapshot's, the secret may be the same */
+        return !proof->keys && rr_secret_equal(proof->named, sizeof(proof->named), issuer->party->verifier->named,
+                                               sizeof(proof->named));
     }
     return issuer->party ? jwt_stored_keyset_holds(proof, issuer, allow) : jwt_keyset_holds(proof, issuer->keyset);
 }

@@ -48,7 +48,7 @@ typedef struct name_t {
 typedef struct place_t {
     shared_count_t turn;  /* raised whenever it changes hands; 0: free */
     shared_time_t used;   /* when a request last asked for it */
-    char issuer[JWT_STORED_MAX_ISSUER + 1], jwks_url[JWT_STORED_MAX_ISSUER + 1]; /* under the mutex only */
+    char issuer[RR_MAX_VERIFIER_URL + 1], jwks_url[RR_MAX_VERIFIER_URL + 1]; /* under the mutex only */
     const rr_target_allow_t *allow; /* likewise; made before the children, so the same in all */
     slot_t slot;
 } place_t;
@@ -333,10 +333,10 @@ apr_status_t jwt_stored_keyset_verify(jwt_proof_t *proof, const jwt_issuer_t *is
     if (!mine) {
         mine = find(&name, err);
     }
-    if (!mine || !jwt_memory_digest(proof->named, name.jwks_url, strlen(name.jwks_url))) {
-        give_back(mine);
+    if (!mine) {
         return RR_EUNAVAIL;
     }
+    memcpy(proof->named, issuer->party->verifier->named, sizeof(proof->named));
     note_use(mine->place);
     proof->allow = allow;
     proof->place = mine->place;
@@ -348,12 +348,10 @@ apr_status_t jwt_stored_keyset_verify(jwt_proof_t *proof, const jwt_issuer_t *is
 
 int jwt_stored_keyset_holds(const jwt_proof_t *proof, const jwt_issuer_t *issuer, const rr_target_allow_t *allow)
 {
-    unsigned char named[RR_SEEN_DIGEST];
     place_t *place;
 
     if (!stored.places || !proof->turn || !is_same_allow(proof->allow, allow)
-        || !jwt_memory_digest(named, issuer->jwks_url, strlen(issuer->jwks_url))
-        || !rr_secret_equal(named, sizeof(named), proof->named, sizeof(proof->named))) {
+        || !rr_secret_equal(proof->named, sizeof(proof->named), issuer->party->verifier->named, sizeof(proof->named))) {
         return 0;
     }
     place = &stored.places[proof->place];

@@ -164,7 +164,7 @@ static rr_authn_outcome_e check_signature(token_t *token)
         return refuse(token, "malformed", "The token is not a well-formed signed JWT.", rr_err_text(&err));
     }
     token->jws->sha256 = token->input;
-    rv = jwt_proof_make(&proof, issuer, token->jws, allow, p, &err);
+    rv = jwt_proof_make(&proof, issuer, token->jws, allow, &err);
     switch (rv) {
     case APR_SUCCESS:
         token->is_verified = 1;

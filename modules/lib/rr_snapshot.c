@@ -5,6 +5,7 @@
 #include "rr_compiled.h"
 #include "rr_snapshot.h"
 #include "rr_store_int.h"
+#include "rr_verifier.h"
 
 #include <apr_hash.h>
 #include <apr_strings.h>
@@ -104,6 +105,9 @@ static void read_party(reading_t *reading, rr_sql_row_t row)
         else {
             party->closed = keep(reading, rr_err_text(&quiet));
         }
+    }
+    if (party->kind == RR_CREDENTIAL_JWT_VERIFY) {
+        party->verifier = rr_verifier_make(party, reading->p);
     }
     apr_hash_set(reading->snapshot->parties, party->id, APR_HASH_KEY_STRING, party);
     if (from->target) {
