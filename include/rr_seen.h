@@ -11,13 +11,14 @@
 #define RR_SEEN_H
 
 #include "rr_jose.h"
+#include "rr_pin.h"
 
 #define RR_SEEN_DIGEST 32 /* bytes of a SHA-256 */
 
 typedef struct rr_seen_t rr_seen_t; /* the memory of one process */
 
 /*
- * One token. Immutable; all of it lives as long as it is held.
+ * One token. Immutable; all of it lives as long as it is pinned.
  *
  * It is found by its signing input's digest, which revocation needs anyway, and by every byte of its signature: a digest
  * of the whole token would say no more, and cost as much again.
@@ -33,7 +34,7 @@ typedef struct rr_seen_token_t {
     apr_size_t proof_len;
 } rr_seen_token_t;
 
-/** Ownership: the memory ends with p, once nothing of it is held. NULL: out of memory. */
+/** Ownership: the memory ends with p, but for what is pinned then. NULL: out of memory. */
 rr_seen_t *rr_seen_make(apr_pool_t *p);
 
 /** SHA-256 of text. False: OpenSSL has none, or no memory. Threads: any. */
@@ -42,13 +43,11 @@ int rr_seen_digest(unsigned char digest[RR_SEEN_DIGEST], const rr_seen_t *seen, 
 /**
  * What is remembered of the token with that signing input and signature; NULL: nothing, or it has expired by now.
  *
- * Ownership: held until rr_seen_release.
- * Threads:   any; one of many locks, held for the look-up alone.
+ * Ownership: stays until rr_unpin(*ppin); where NULL is returned, nothing was pinned.
+ * Threads:   any; takes a lock once a token and turn of the books, see rr_seen.c.
  */
-const rr_seen_token_t *rr_seen_get(rr_seen_t *seen, const unsigned char input[RR_SEEN_DIGEST], const char *signature,
-                                   apr_size_t signature_len, apr_time_t now);
-
-void rr_seen_release(const rr_seen_token_t *token);
+const rr_seen_token_t *rr_seen_get(apr_uint32_t **ppin, rr_seen_t *seen, const unsigned char input[RR_SEEN_DIGEST],
+                                   const char *signature, apr_size_t signature_len, apr_time_t now);
 
 /**
  * Remembers a copy of token, in the place of what was remembered of it. What was not asked for lately makes room. One

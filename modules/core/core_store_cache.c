@@ -14,7 +14,7 @@
  *          changed; a book is written to, and its pool used, under its shard's lock.
  */
 #include "core_store_cache.h"
-#include "core_store_pin.h"
+#include "rr_pin.h"
 
 #include <apr_strings.h>
 #include <apr_thread_mutex.h>
@@ -48,7 +48,7 @@ typedef struct {
 
 typedef struct {
     apr_thread_mutex_t *mutex;
-    core_place_t book; /* book_t */
+    rr_place_t book; /* book_t */
     miss_t misses[MISSES];
 } shard_t;
 
@@ -134,17 +134,17 @@ static void show(core_found_t *found, const book_t *book, page_t *page, apr_uint
     found->credential = page->credential;
     if (page->credential) {
         found->noted = &page->noted;
-        apr_pool_cleanup_register(p, pin, core_unpin, apr_pool_cleanup_null);
+        apr_pool_cleanup_register(p, pin, rr_unpin, apr_pool_cleanup_null);
     }
     else {
-        core_unpin(pin);
+        rr_unpin(pin);
     }
 }
 
 static int get_page(core_found_t *found, shard_t *shard, const unsigned char *digest, apr_pool_t *p)
 {
     apr_uint32_t *pin;
-    book_t *book = core_pin(&shard->book, &pin);
+    book_t *book = rr_pin(&shard->book, &pin);
     page_t *page;
 
     if (!book) {
@@ -152,7 +152,7 @@ static int get_page(core_found_t *found, shard_t *shard, const unsigned char *di
     }
     find_page(&page, book, digest);
     if (!page) {
-        core_unpin(pin);
+        rr_unpin(pin);
         return 0;
     }
     show(found, book, page, pin, p);
@@ -208,21 +208,21 @@ static rr_credential_t *copy_credential(const rr_credential_t *from, apr_pool_t 
 /* Under the lock: a book of that generation with room, pinned; NULL where memory fails. */
 static book_t *writable(apr_uint32_t **pin, shard_t *shard, apr_uint64_t generation)
 {
-    book_t *book = core_pin(&shard->book, pin);
+    book_t *book = rr_pin(&shard->book, pin);
 
     if (book && book->generation == generation && book->count < PAGES) {
         return book;
     }
     if (book) {
-        core_unpin(*pin);
+        rr_unpin(*pin);
     }
     book = open_book(generation);
-    if (book && !core_place_set(&shard->book, book)) {
+    if (book && !rr_place_set(&shard->book, book)) {
         close_book(book);
         return NULL;
     }
-    core_place_sweep(&shard->book, close_book);
-    return book ? core_pin(&shard->book, pin) : NULL;
+    rr_place_sweep(&shard->book, close_book);
+    return book ? rr_pin(&shard->book, pin) : NULL;
 }
 
 /* Under the lock. */
@@ -249,7 +249,7 @@ static void put_page(core_found_t *found, shard_t *shard, const unsigned char *d
         show(found, book, page, pin, p);
     }
     else {
-        core_unpin(pin);
+        rr_unpin(pin);
     }
 }
 
@@ -276,7 +276,7 @@ void core_cache_trim(core_cache_t *cache)
 
     for (i = 0; i < SHARDS; i++) {
         apr_thread_mutex_lock(cache->shards[i].mutex);
-        core_place_sweep(&cache->shards[i].book, close_book);
+        rr_place_sweep(&cache->shards[i].book, close_book);
         apr_thread_mutex_unlock(cache->shards[i].mutex);
     }
 }

@@ -5,7 +5,7 @@
  * Threads: a picture is immutable, and used without a lock. The mutex guards who
  *          builds and what replaces what; it is held across no statement.
  */
-#include "core_store_pin.h"
+#include "rr_pin.h"
 #include "core_store_snapshot.h"
 
 #include <apr_thread_cond.h>
@@ -22,7 +22,7 @@ typedef struct picture_t {
 struct core_snapshots_t {
     apr_thread_mutex_t *mutex;
     apr_thread_cond_t *built;
-    core_place_t current; /* picture_t */
+    rr_place_t current; /* picture_t */
     int building;
 };
 
@@ -86,14 +86,14 @@ static picture_t *make_picture(core_snapshots_t *snapshots, core_live_t *live, a
         work.ring = NULL;
     }
     apr_pool_create(&ptemp, p);
-    previous = core_pin(&snapshots->current, &pin);
+    previous = rr_pin(&snapshots->current, &pin);
     work.previous = previous ? previous->snapshot : NULL;
     rv = core_live_run(&reading, live, build, &work, 1, ptemp, err);
     if (rv == APR_SUCCESS) {
         rr_snapshot_closed(work.picture->snapshot, work.previous, say_closed, core_live_server(live));
     }
     if (previous) {
-        core_unpin(pin);
+        rr_unpin(pin);
     }
     apr_pool_destroy(ptemp);
     if (rv != APR_SUCCESS) {
@@ -114,13 +114,13 @@ static const picture_t *install(apr_uint32_t **pin, core_snapshots_t *snapshots,
     const picture_t *installed = NULL;
 
     apr_thread_mutex_lock(snapshots->mutex);
-    if (picture && !core_place_set(&snapshots->current, picture)) {
+    if (picture && !rr_place_set(&snapshots->current, picture)) {
         destroy_picture(picture);
         picture = NULL;
     }
     if (picture) {
-        installed = core_pin(&snapshots->current, pin);
-        core_place_sweep(&snapshots->current, destroy_picture);
+        installed = rr_pin(&snapshots->current, pin);
+        rr_place_sweep(&snapshots->current, destroy_picture);
     }
     snapshots->building = 0;
     apr_thread_cond_broadcast(snapshots->built);
@@ -155,9 +155,9 @@ const rr_snapshot_t *core_snapshots_pin(apr_uint64_t *proven, core_snapshots_t *
 
     /* Twice: the one who was waited for may have failed, or the revision have moved on meanwhile. */
     for (tries = 0; tries < 2 && !picture; tries++) {
-        picture = core_pin(&snapshots->current, &pin);
+        picture = rr_pin(&snapshots->current, &pin);
         if (picture && !core_live_holds(proven, live, picture->generation, max_age, p)) {
-            core_unpin(pin);
+            rr_unpin(pin);
             picture = NULL;
         }
         if (!picture && claim_or_wait(snapshots)) {
@@ -169,13 +169,13 @@ const rr_snapshot_t *core_snapshots_pin(apr_uint64_t *proven, core_snapshots_t *
         rr_err_set(err, RR_EUNAVAIL, NULL, "the store's picture was not ready in time");
         return NULL;
     }
-    apr_pool_cleanup_register(p, pin, core_unpin, apr_pool_cleanup_null);
+    apr_pool_cleanup_register(p, pin, rr_unpin, apr_pool_cleanup_null);
     return picture->snapshot;
 }
 
 void core_snapshots_trim(core_snapshots_t *snapshots)
 {
     apr_thread_mutex_lock(snapshots->mutex);
-    core_place_sweep(&snapshots->current, destroy_picture);
+    rr_place_sweep(&snapshots->current, destroy_picture);
     apr_thread_mutex_unlock(snapshots->mutex);
 }

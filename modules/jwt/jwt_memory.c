@@ -31,19 +31,14 @@ int jwt_memory_digest(unsigned char digest[RR_SEEN_DIGEST], const char *text, ap
     return seen && rr_seen_digest(digest, seen, text, len);
 }
 
-static apr_status_t release(void *token)
-{
-    rr_seen_release(token);
-    return APR_SUCCESS;
-}
-
 const rr_seen_token_t *jwt_memory_recall(const unsigned char input[RR_SEEN_DIGEST], const char *signature,
                                          apr_size_t signature_len, apr_time_t now, apr_pool_t *p)
 {
-    const rr_seen_token_t *token = rr_seen_get(seen, input, signature, signature_len, now);
+    apr_uint32_t *pin;
+    const rr_seen_token_t *token = rr_seen_get(&pin, seen, input, signature, signature_len, now);
 
     if (token) {
-        apr_pool_cleanup_register(p, token, release, apr_pool_cleanup_null);
+        apr_pool_cleanup_register(p, pin, rr_unpin, apr_pool_cleanup_null);
     }
     return token;
 }

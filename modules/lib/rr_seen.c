@@ -2,16 +2,18 @@
 /*
  * rr_seen.c: tokens whose signature was verified before.
  *
- * Sharded by the signing input's digest, so that threads seldom meet. A shard has a
- * fixed number of places and bytes; where it is full, a hand goes round its
- * places like a clock's and takes the first that nobody asked for since it last
- * came by. So tokens that come once, however many, push out one another and not
- * those in use.
+ * Sharded by the digest of the token's signing input. A shard has two books, a
+ * young one and the one before it, each with a bound. A token that comes anew
+ * goes into the young one, and so does one that is found in the other: when the
+ * young one is full it becomes the old one, and what nobody asked for since the
+ * last time that happened is gone with the one before. So tokens that come
+ * once, however many, push out one another and not those in use.
  *
- * A token is one block of memory with a count of its holders. It is freed by
- * whoever lets go of it last, outside the lock.
+ * Both books together are a view; who is handed a token pins it. A book ends
+ * with the last view that leads to it.
  *
- * Threads: any.
+ * Threads: any. What is found in the young book is found without a lock; one is
+ *          taken to write, which is once a token and turn of the books.
  */
 #include "rr_seen.h"
 
@@ -26,24 +28,33 @@
 #include <string.h>
 
 #define SHARDS 128
-#define PLACES (RR_MAX_SEEN_TOKENS / SHARDS)
-#define SHARD_BYTES (RR_MAX_SEEN_BYTES / SHARDS)
+#define PAGES (RR_MAX_SEEN_TOKENS / SHARDS / 2) /* of a book */
+#define SLOTS (2 * PAGES)                       /* of its table, so that a search ends */
+#define BOOK_BYTES (RR_MAX_SEEN_BYTES / SHARDS / 2)
 
-_Static_assert(RR_MAX_SEEN_TOKEN <= SHARD_BYTES, "a shard has room for the longest token");
+_Static_assert(RR_MAX_SEEN_TOKEN <= BOOK_BYTES, "a book has room for the longest token");
 
-typedef struct entry_t {
-    rr_seen_token_t token; /* first: what is handed out is the entry */
+typedef struct page_t {
+    rr_seen_token_t token; /* first: what is handed out is the page */
     apr_size_t size;
-    apr_uint32_t holders; /* the shard's place and one a get; atomic */
-} entry_t;
+    struct page_t *next;   /* of the book */
+} page_t;
+
+typedef struct book_t {
+    page_t *slots[SLOTS]; /* atomic; a page once there gives way only to a newer one of its token */
+    page_t *pages;        /* all, and from here on the lock's */
+    int count;
+    apr_size_t bytes;
+    int views;            /* that lead to it */
+} book_t;
+
+typedef struct view_t {
+    book_t *young, *old; /* old: NULL in the first */
+} view_t;
 
 typedef struct shard_t {
     apr_thread_mutex_t *mutex;
-    apr_uint64_t tags[PLACES]; /* of the digests: side by side, so that few entries are looked at */
-    entry_t *entries[PLACES];  /* NULL: free */
-    char asked[PLACES];        /* since the hand last came by */
-    unsigned int hand;
-    apr_size_t bytes;
+    rr_place_t view; /* view_t */
 } shard_t;
 
 struct rr_seen_t {
@@ -51,17 +62,37 @@ struct rr_seen_t {
     shard_t shards[SHARDS];
 };
 
+static void leave_book(book_t *book)
+{
+    page_t *page, *next;
+
+    if (!book || --book->views) {
+        return;
+    }
+    for (page = book->pages; page; page = next) {
+        next = page->next;
+        rr_secret_wipe((char *)page->token.signature, page->token.signature_len);
+        free(page);
+    }
+    free(book);
+}
+
+static void end_view(void *object)
+{
+    view_t *view = object;
+
+    leave_book(view->young);
+    leave_book(view->old);
+    free(view);
+}
+
 static apr_status_t end(void *data)
 {
     rr_seen_t *seen = data;
-    int i, k;
+    int i;
 
     for (i = 0; i < SHARDS; i++) {
-        for (k = 0; k < PLACES; k++) {
-            if (seen->shards[i].entries[k]) {
-                rr_seen_release(&seen->shards[i].entries[k]->token);
-            }
-        }
+        rr_place_end(&seen->shards[i].view, end_view);
     }
     EVP_MD_free(seen->sha256);
     return APR_SUCCESS;
@@ -90,17 +121,9 @@ int rr_seen_digest(unsigned char digest[RR_SEEN_DIGEST], const rr_seen_t *seen, 
     return EVP_Digest(text, len, digest, NULL, seen->sha256, NULL) == 1;
 }
 
-static shard_t *shard_of(rr_seen_t *seen, const unsigned char *digest)
+static shard_t *shard_of(rr_seen_t *seen, const unsigned char *input)
 {
-    return &seen->shards[digest[0] % SHARDS];
-}
-
-static apr_uint64_t tag_of(const unsigned char *digest)
-{
-    apr_uint64_t tag;
-
-    memcpy(&tag, digest + 1, sizeof(tag));
-    return tag;
+    return &seen->shards[input[0] % SHARDS];
 }
 
 static int is_of(const rr_seen_token_t *token, const unsigned char *input, const char *signature, apr_size_t signature_len)
@@ -109,151 +132,145 @@ static int is_of(const rr_seen_token_t *token, const unsigned char *input, const
            && rr_secret_equal(token->signature, token->signature_len, signature, signature_len);
 }
 
-/* The token's place; -1: it has none. Under the lock. */
-static int find(const shard_t *shard, const unsigned char *input, const char *signature, apr_size_t signature_len)
+/* The slot of the token's page, or the empty one where it would be; *ppage: the page, or NULL. */
+static page_t **find_page(page_t **ppage, book_t *book, const unsigned char *input, const char *signature,
+                          apr_size_t signature_len)
 {
-    apr_uint64_t tag = tag_of(input);
-    int i;
+    unsigned int i = input[1];
 
-    for (i = 0; i < PLACES; i++) {
-        if (shard->tags[i] == tag && shard->entries[i]
-            && is_of(&shard->entries[i]->token, input, signature, signature_len)) {
-            return i;
-        }
+    while ((*ppage = __atomic_load_n(&book->slots[i % SLOTS], __ATOMIC_ACQUIRE))
+           && !is_of(&(*ppage)->token, input, signature, signature_len)) {
+        i++;
     }
-    return -1;
-}
-
-/* Frees a place; the entry's hold is the caller's now. Under the lock. */
-static entry_t *take_out(shard_t *shard, int i)
-{
-    entry_t *entry = shard->entries[i];
-
-    shard->entries[i] = NULL;
-    shard->tags[i] = 0;
-    shard->bytes -= entry->size;
-    return entry;
-}
-
-const rr_seen_token_t *rr_seen_get(rr_seen_t *seen, const unsigned char input[RR_SEEN_DIGEST], const char *signature,
-                                   apr_size_t signature_len, apr_time_t now)
-{
-    shard_t *shard = shard_of(seen, input);
-    entry_t *found = NULL, *old = NULL;
-    int i;
-
-    apr_thread_mutex_lock(shard->mutex);
-    i = find(shard, input, signature, signature_len);
-    if (i >= 0 && shard->entries[i]->token.expires <= now) {
-        old = take_out(shard, i);
-    }
-    else if (i >= 0) {
-        found = shard->entries[i];
-        shard->asked[i] = 1;
-        __atomic_add_fetch(&found->holders, 1, __ATOMIC_RELAXED); /* the shard's own hold keeps it meanwhile */
-    }
-    apr_thread_mutex_unlock(shard->mutex);
-    if (old) {
-        rr_seen_release(&old->token);
-    }
-    return found ? &found->token : NULL;
-}
-
-void rr_seen_release(const rr_seen_token_t *token)
-{
-    entry_t *entry = (entry_t *)token;
-
-    if (__atomic_sub_fetch(&entry->holders, 1, __ATOMIC_ACQ_REL) == 0) {
-        rr_secret_wipe((char *)entry->token.signature, entry->token.signature_len);
-        free(entry);
-    }
+    return &book->slots[i % SLOTS];
 }
 
 /* A copy of token in one block; NULL: too long, or out of memory. */
-static entry_t *copy(const rr_seen_token_t *token)
+static page_t *copy(const rr_seen_token_t *token)
 {
     apr_size_t proof_size = APR_ALIGN_DEFAULT(token->proof_len), claims_size = rr_json_packed_size(token->claims.all);
-    apr_size_t size = sizeof(entry_t) + proof_size + claims_size + token->signature_len;
-    entry_t *entry = size <= RR_MAX_SEEN_TOKEN ? malloc(size) : NULL;
-    char *rest = (char *)(entry + 1);
+    apr_size_t size = sizeof(page_t) + proof_size + claims_size + token->signature_len;
+    page_t *page = size <= RR_MAX_SEEN_TOKEN ? malloc(size) : NULL;
+    char *rest = (char *)(page + 1);
 
-    if (!entry) {
+    if (!page) {
         return NULL;
     }
-    entry->token = *token;
-    entry->token.proof = memcpy(rest, token->proof, token->proof_len);
-    rr_claims_find(&entry->token.claims, rr_json_pack(rest + proof_size, token->claims.all));
-    entry->token.signature = memcpy(rest + proof_size + claims_size, token->signature, token->signature_len);
-    entry->size = size;
-    entry->holders = 1;
-    return entry;
+    page->token = *token;
+    page->token.proof = memcpy(rest, token->proof, token->proof_len);
+    rr_claims_find(&page->token.claims, rr_json_pack(rest + proof_size, token->claims.all));
+    page->token.signature = memcpy(rest + proof_size + claims_size, token->signature, token->signature_len);
+    page->size = size;
+    return page;
 }
 
-/* The place whose turn it is to make room. Under the lock; some place is taken. */
-static int choose(shard_t *shard, apr_time_t now)
+/* Begins a young book before the one that was; NULL: out of memory. Under the lock. */
+static book_t *turn_over(shard_t *shard, book_t *young)
 {
-    for (;;) {
-        int i = (int)(shard->hand++ % PLACES);
+    view_t *view = calloc(1, sizeof(*view));
+    book_t *book = calloc(1, sizeof(*book));
 
-        if (shard->entries[i] && (!shard->asked[i] || shard->entries[i]->token.expires <= now)) {
-            return i;
-        }
-        shard->asked[i] = 0; /* so that the second round ends */
+    if (!view || !book) {
+        free(view);
+        free(book);
+        return NULL;
+    }
+    *view = (view_t){ .young = book, .old = young };
+    if (!rr_place_set(&shard->view, view)) {
+        free(view);
+        free(book);
+        return NULL;
+    }
+    book->views = 1;
+    if (young) {
+        young->views++;
+    }
+    return book;
+}
+
+/* Takes over page. again: it is of the old book, and no news where the young one has one. Under the lock. */
+static void write_page(shard_t *shard, page_t *page, int again)
+{
+    view_t *view = rr_place_current(&shard->view);
+    book_t *book = view ? view->young : NULL;
+    page_t **slot, *same;
+
+    if (!book || book->count == PAGES || book->bytes + page->size > BOOK_BYTES) {
+        book = turn_over(shard, book);
+    }
+    slot = book ? find_page(&same, book, page->token.input, page->token.signature, page->token.signature_len) : NULL;
+    if (!book || (again && same)) {
+        free(page);
+        return;
+    }
+    page->next = book->pages;
+    book->pages = page;
+    book->count++;
+    book->bytes += page->size;
+    __atomic_store_n(slot, page, __ATOMIC_RELEASE);
+}
+
+/* Remembers a copy of token. */
+static void write_copy(shard_t *shard, const rr_seen_token_t *token, int again)
+{
+    page_t *page = copy(token);
+
+    if (page) {
+        apr_thread_mutex_lock(shard->mutex);
+        write_page(shard, page, again);
+        rr_place_sweep(&shard->view, end_view);
+        apr_thread_mutex_unlock(shard->mutex);
     }
 }
 
-static int free_place(const shard_t *shard)
+const rr_seen_token_t *rr_seen_get(apr_uint32_t **ppin, rr_seen_t *seen, const unsigned char input[RR_SEEN_DIGEST],
+                                   const char *signature, apr_size_t signature_len, apr_time_t now)
 {
-    int i;
+    shard_t *shard = shard_of(seen, input);
+    view_t *view = rr_pin(&shard->view, ppin);
+    page_t *page;
+    int is_old = 0;
 
-    for (i = 0; i < PLACES && shard->entries[i]; i++) {
+    if (!view) {
+        return NULL;
     }
-    return i < PLACES ? i : -1;
+    find_page(&page, view->young, input, signature, signature_len);
+    if (!page && view->old) {
+        find_page(&page, view->old, input, signature, signature_len);
+        is_old = page != NULL;
+    }
+    if (!page || page->token.expires <= now) {
+        rr_unpin(*ppin);
+        return NULL;
+    }
+    if (is_old) {
+        write_copy(shard, &page->token, 1);
+    }
+    return &page->token;
 }
 
 void rr_seen_put(rr_seen_t *seen, const rr_seen_token_t *token, apr_time_t now)
 {
-    shard_t *shard = shard_of(seen, token->input);
-    entry_t *entry = token->expires > now ? copy(token) : NULL;
-    entry_t *old[PLACES + 1];
-    int i, count = 0, was_asked = 0;
-
-    if (!entry) {
-        return;
-    }
-    apr_thread_mutex_lock(shard->mutex);
-    i = find(shard, token->input, token->signature, token->signature_len);
-    if (i >= 0) {
-        was_asked = shard->asked[i];
-        old[count++] = take_out(shard, i);
-    }
-    while (free_place(shard) < 0 || shard->bytes + entry->size > SHARD_BYTES) {
-        old[count++] = take_out(shard, choose(shard, now));
-    }
-    i = free_place(shard);
-    shard->entries[i] = entry;
-    shard->tags[i] = tag_of(token->input);
-    shard->asked[i] = (char)was_asked;
-    shard->bytes += entry->size;
-    apr_thread_mutex_unlock(shard->mutex);
-    while (count) {
-        rr_seen_release(&old[--count]->token);
+    if (token->expires > now) {
+        write_copy(shard_of(seen, token->input), token, 0);
     }
 }
 
 int rr_seen_count(rr_seen_t *seen, apr_size_t *pbytes)
 {
-    int i, k, count = 0;
+    int i, count = 0;
 
     *pbytes = 0;
     for (i = 0; i < SHARDS; i++) {
         shard_t *shard = &seen->shards[i];
+        const view_t *view;
 
         apr_thread_mutex_lock(shard->mutex);
-        for (k = 0; k < PLACES; k++) {
-            count += shard->entries[k] != NULL;
+        view = rr_place_current(&shard->view);
+        if (view) {
+            count += view->young->count + (view->old ? view->old->count : 0);
+            *pbytes += view->young->bytes + (view->old ? view->old->bytes : 0);
         }
-        *pbytes += shard->bytes;
         apr_thread_mutex_unlock(shard->mutex);
     }
     return count;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * core_store_pin.c: one current object that many threads use and one replaces, seldom.
+ * rr_pin.c: one current object that many threads use and one replaces, seldom.
  *
  * A reader counts itself in the holder it found and looks again: if that is
  * still the current one, whoever replaces it later sees the count; if not, the
@@ -14,24 +14,24 @@
  *          A line at zero once after its holder was retired has no pin that holds,
  *          as every pin is given back on the line it was taken on.
  */
-#include "core_store_pin.h"
+#include "rr_pin.h"
 
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
-_Static_assert(sizeof(core_line_t) == CORE_LINE_SIZE, "a line is a line");
+_Static_assert(sizeof(rr_line_t) == RR_LINE_SIZE, "a line is a line");
 
 /* The same for a thread each time, and mostly not another's: addresses of threads, spread by Knuth's multiplier. */
 static unsigned own_line(void)
 {
-    return (unsigned)(((apr_uint64_t)pthread_self() >> 6) * 0x9e3779b97f4a7c15u >> 32) % CORE_PIN_LINES;
+    return (unsigned)(((apr_uint64_t)pthread_self() >> 6) * 0x9e3779b97f4a7c15u >> 32) % RR_PIN_LINES;
 }
 
-void *core_pin(core_place_t *place, apr_uint32_t **pin)
+void *rr_pin(rr_place_t *place, apr_uint32_t **pin)
 {
     unsigned line = own_line();
-    core_holder_t *holder;
+    rr_holder_t *holder;
 
     for (;;) {
         holder = __atomic_load_n(&place->current, __ATOMIC_SEQ_CST);
@@ -43,25 +43,30 @@ void *core_pin(core_place_t *place, apr_uint32_t **pin)
         if (__atomic_load_n(&place->current, __ATOMIC_SEQ_CST) == holder) {
             return holder->object;
         }
-        core_unpin(*pin);
+        rr_unpin(*pin);
     }
 }
 
-apr_status_t core_unpin(void *pin)
+apr_status_t rr_unpin(void *pin)
 {
     __atomic_sub_fetch((apr_uint32_t *)pin, 1, __ATOMIC_SEQ_CST);
     return APR_SUCCESS;
 }
 
-int core_place_set(core_place_t *place, void *object)
+void *rr_place_current(const rr_place_t *place)
 {
-    core_holder_t *holder = place->spare, *old = place->current;
+    return place->current ? place->current->object : NULL;
+}
+
+int rr_place_set(rr_place_t *place, void *object)
+{
+    rr_holder_t *holder = place->spare, *old = place->current;
 
     if (holder) {
         place->spare = holder->next;
     }
     else {
-        holder = aligned_alloc(CORE_LINE_SIZE, (sizeof(*holder) + CORE_LINE_SIZE - 1) / CORE_LINE_SIZE * CORE_LINE_SIZE);
+        holder = aligned_alloc(RR_LINE_SIZE, (sizeof(*holder) + RR_LINE_SIZE - 1) / RR_LINE_SIZE * RR_LINE_SIZE);
         if (!holder) {
             return 0;
         }
@@ -76,11 +81,11 @@ int core_place_set(core_place_t *place, void *object)
     return 1;
 }
 
-static int is_pinned(const core_holder_t *holder)
+static int is_pinned(const rr_holder_t *holder)
 {
     int i;
 
-    for (i = 0; i < CORE_PIN_LINES; i++) {
+    for (i = 0; i < RR_PIN_LINES; i++) {
         if (__atomic_load_n(&holder->lines[i].pins, __ATOMIC_SEQ_CST)) {
             return 1;
         }
@@ -88,9 +93,9 @@ static int is_pinned(const core_holder_t *holder)
     return 0;
 }
 
-void core_place_sweep(core_place_t *place, void (*destroy)(void *object))
+void rr_place_sweep(rr_place_t *place, void (*destroy)(void *object))
 {
-    core_holder_t **link = &place->retired, *holder;
+    rr_holder_t **link = &place->retired, *holder;
 
     while ((holder = *link) != NULL) {
         if (is_pinned(holder)) {
@@ -101,5 +106,21 @@ void core_place_sweep(core_place_t *place, void (*destroy)(void *object))
         destroy(holder->object);
         holder->next = place->spare;
         place->spare = holder;
+    }
+}
+
+void rr_place_end(rr_place_t *place, void (*destroy)(void *object))
+{
+    rr_holder_t *holder;
+
+    if (place->current) {
+        place->current->next = place->retired;
+        place->retired = place->current;
+        place->current = NULL;
+    }
+    rr_place_sweep(place, destroy);
+    while ((holder = place->spare) != NULL) {
+        place->spare = holder->next;
+        free(holder);
     }
 }
