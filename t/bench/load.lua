@@ -2,10 +2,11 @@
 --
 -- load.lua: what wrk sends, and what it prints of it: one line of JSON that begins with RESULT.
 --
---   wrk ... -s load.lua URL -- path=/me 'header=X-API-Key: KEY' [list=FILE] [cycle=1] [delay=MS] [status=401]
+--   wrk ... -s load.lua URL -- path=/me 'header=X-API-Key: KEY' [list=FILE] [cycle=1] [deep=N] [delay=MS] [status=401]
 --
 -- list: one value a line, put in where a header has %s; each is sent once and the load ends with the last,
--- or they go round (cycle). delay: mean pause of a connection between requests, exponentially distributed.
+-- or they go round (cycle). deep: N requests are sent at once (pipelined). delay: mean pause of a connection before it sends,
+-- exponentially distributed.
 -- status: every answer must have it; without it, every answer must be below 400 (which wrk counts itself).
 
 local requests, position, cycle, mean = {}, 0, false, nil
@@ -15,6 +16,17 @@ wrong = 0
 function setup(thread)
     thread:set('seed', #threads + 1)
     table.insert(threads, thread)
+end
+
+-- So many requests at a time; where there are fewer, they are repeated.
+local function pipelined(each, depth)
+    local together, at = {}, 0
+    repeat
+        local some = {}
+        for i = 1, depth do some[i] = each[at % #each + 1]; at = at + 1 end
+        table.insert(together, table.concat(some))
+    until at >= #each
+    return together
 end
 
 function init(args)
@@ -40,6 +52,7 @@ function init(args)
         add('')
     end
     cycle = given.cycle or not given.list
+    if given.deep then requests = pipelined(requests, tonumber(given.deep)) end
     if given.delay then
         mean = tonumber(given.delay)
         math.randomseed(seed)

@@ -29,7 +29,7 @@ for my $size (qw(1m 100m)) {
     my $load = { path => "/$size.json", connections => 1 };
     my $route = "ProxyPass \"\@BACKEND\@/\"\n";
     group "filter-sizes-$size" => (
-        seconds => $seconds{$size},
+        seconds => $seconds{$size}, large => 1,
         title => 'payload filter, ' . $sizes{$size} / 1_000_000 . ' MB from a backend',
         prepare => sub { return { backend => with_body(stock(), $size)->url } },
         subjects => [

@@ -32,7 +32,7 @@ for my $size (sort keys %sizes) {
         my $load = { path => "/$size.json", connections => 4 };
         group "filter-$size-$from" => (
             title => "payload filter of ten patterns, " . ($size eq '1k' ? '1 KB' : '1 MB') . ($from eq 'file' ? ', a file' : ', a backend'),
-            prepare => sub { return { backend => files(stock())->url } },
+            large => $size eq '1m', prepare => sub { return { backend => files(stock())->url } },
             subjects => [
                 { name => 'httpd', title => $from eq 'file' ? 'httpd, the file' : 'httpd, plain ProxyPass', kind => 'floor', make => sub {
                     my ($made) = @_;

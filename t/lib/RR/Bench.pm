@@ -13,9 +13,12 @@
 # A group is one comparison: its subjects are up at the same time and measured in turn, round after round, and what
 # one adds is taken from its floor of the same round. load is what wrk sends (t/bench/load.lua):
 #
-#   path, headers [name, value, ...], status (200), connections (8), delay
+#   path, headers [name, value, ...], status (200), connections (8), delay, deep: so many requests at once
 #   list   values for %s in the headers, or a function of the round that gives them: each sent once; cycle: over and over
 #   first  the value for %s in the one request that is tried before
+#
+# A subject is measured in two ways: with requests one at a time on eight connections, and with several sent at once on
+# each (pipelined), which keeps the server busy without a pause; large => 1, a property of the group: only the former.
 #
 # The server has a CPU of its own; the driver, the load and backends share another. CPU per request is what the
 # server's processes and threads ran, in nanoseconds as the scheduler counts them, divided by what wrk got answered.
@@ -108,7 +111,8 @@ sub memory
 
 # ---- servers ----
 
-# An httpd without any of our modules: the floor, and the frame of the peers that are modules of httpd.
+# An httpd without any of our modules: the floor, and the frame of the peers that are modules of httpd. with => [names of
+# modules of t/module].
 sub stock
 {
     my (%opt) = @_;
@@ -122,12 +126,20 @@ sub gateway
     return started(modules => [qw(core keyauth)], %opt);
 }
 
+# The line that loads t/module/mod_rr_NAME.c.
+sub load_module
+{
+    my ($name) = @_;
+    my $file = build() . "/t/module/mod_rr_$name.so";
+    die "$file is not built\n" unless -f $file;
+    return "LoadModule rr_${name}_module \"$file\"\n";
+}
+
 sub started
 {
     my (%opt) = @_;
-    my $nothing = build() . '/t/module/mod_rr_nothing.so';
-    die "$nothing is not built\n" unless -f $nothing;
-    $opt{conf} = "LoadModule rr_nothing_module \"$nothing\"\nMaxKeepAliveRequests 0\nKeepAliveTimeout 60\n" . ($opt{conf} || '');
+    my $conf = join('', map { load_module($_) } 'nothing', @{ delete $opt{with} || [] });
+    $opt{conf} = $conf . "MaxKeepAliveRequests 0\nKeepAliveTimeout 60\n" . ($opt{conf} || '');
     return RR::Test::httpd(loglevel => 'warn', children => 1, threads => 32, accesslog => '/dev/null', %opt);
 }
 
@@ -179,6 +191,7 @@ sub wrk
     push(@args, "status=$status") if $status >= 400;
     push(@args, "delay=$load->{delay}") if $load->{delay};
     push(@args, 'cycle=1') if $load->{cycle};
+    push(@args, "deep=$load->{deep}") if $load->{deep};
     return ('wrk', '-t1', '-c' . ($load->{connections} || 8), "-d${seconds}s", '-s', root() . '/t/bench/load.lua', $server->url, '--', @args);
 }
 
@@ -235,6 +248,10 @@ sub probe
     die "status " . $response->status . ", expected $status: " . substr($response->text, 0, 600) . "\n" if $response->status != $status;
     return $response;
 }
+
+# What keeps a server busy without a pause: it goes from one request to the next, and what is left is the work itself.
+# Sleeping and waking between requests costs more than most work, and varies more.
+our %PIPELINED = (connections => 4, deep => 16);
 
 # One measurement of a subject: { cpu: us a request, p50, p99: us, requests }.
 sub measure

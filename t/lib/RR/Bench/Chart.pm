@@ -75,7 +75,7 @@ sub svg
 
     for my $group (grep { $_ } map { $groups{$_} } @panels) {
         my @rows = map { my $case = $result->{cases}{"$group->{name}/$_->{name}"};
-                         $case && $case->{added} ? { title => $case->{title}, kind => $case->{kind}, %{ $case->{added} } } : () } @{ $group->{chosen} };
+                         $case && $case->{busy_added} ? { title => $case->{title}, kind => $case->{kind}, %{ $case->{busy_added} } } : () } @{ $group->{chosen} };
         next unless @rows;
         my ($svg, $next) = panel($group->{title}, [sort { ($b->{kind} eq 'ours') <=> ($a->{kind} eq 'ours') } @rows], $y);
         $body .= $svg;

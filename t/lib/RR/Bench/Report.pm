@@ -16,6 +16,9 @@ use RR::Bench::Chart;
 use RR::Bench::Peer ();
 use RR::Util qw(root slurp spew run json_text httpd_program);
 
+# What is measured of a case; busy: with requests pipelined.
+my @measures = qw(cpu busy p50 p99 added busy_added);
+
 sub new
 {
     my ($class, %opt) = @_;
@@ -28,13 +31,13 @@ sub new
         for my $name (keys %{ $run->{cases} }) {
             my $case = $run->{cases}{$name};
             my $kept = $result{cases}{$name} ||= { title => $case->{title}, kind => $case->{kind} };
-            push(@{ $kept->{$_} }, $case->{$_}) for grep { defined $case->{$_} } qw(cpu p50 p99 added memory);
+            push(@{ $kept->{$_} }, $case->{$_}) for grep { defined $case->{$_} } @measures, 'memory';
         }
         push(@{ $result{figures}{$_} }, $run->{figures}{$_}) for keys %{ $run->{figures} };
     }
     for my $case (values %{ $result{cases} }) {
         $case->{memory} = median(@{ $case->{memory} });
-        $case->{$_} = joined($case->{$_}) for grep { $case->{$_} } qw(cpu p50 p99 added);
+        $case->{$_} = joined($case->{$_}) for grep { $case->{$_} } @measures;
     }
     $_ = joined($_) for values %{ $result{figures} };
     $self->{result} = \%result;
@@ -50,26 +53,32 @@ sub joined
     return { value => median(@values), low => $values[0], high => $values[-1] };
 }
 
-# The figure that a name stands for: "key/ours" is what it adds, "parts/rs256" what it measured.
+# The figure that a name stands for: "key/ours" is what it adds, kept busy or asked one at a time, "parts/rs256" what it measured.
 sub figure
 {
-    my ($self, $name) = @_;
-    my ($case, $what) = split(/:/, $name);
-    my $found = $self->{result}{cases}{$case};
-    return $found ? $found->{ $what || 'added' } : $self->{result}{figures}{$case};
+    my ($self, $name, $way) = @_;
+    my $case = $self->{result}{cases}{$name} or return $self->{result}{figures}{$name};
+    return $case->{$way};
 }
 
-# A budget's row: { title, unit, goal, value, low, high, met }; met undef where it was not measured.
+# A figure against its goal: { value, low, high, goal, met }; undef where it was not measured in that way.
+sub judged_by
+{
+    my ($self, $budget, $way) = @_;
+    my $figure = $self->figure($budget->{figure}, $way) or return undef;
+    my $goal = ref $budget->{goal} ? eval { $budget->{goal}->(sub { ($self->figure($_[0], $way) || die "not measured\n")->{value} }) } : $budget->{goal};
+    return undef unless defined $goal;
+    my $met = $budget->{least} ? $figure->{value} >= $goal : $figure->{value} <= $goal;
+    return { %$figure, goal => $goal, met => $met ? 1 : 0 };
+}
+
+# A budget's row: { title, unit, least, busy, single }: what a trial measured has but one way, and stands in busy.
 sub judged
 {
     my ($self, $budget) = @_;
-    my %row = map { $_ => $budget->{$_} } qw(title unit note);
-    my $figure = $self->figure($budget->{figure});
-    my $goal = eval { ref $budget->{goal} ? $budget->{goal}->(sub { ($self->figure($_[0]) || die "not measured\n")->{value} }) : $budget->{goal} };
-
-    return \%row unless $figure && defined $goal;
-    my $met = $budget->{least} ? $figure->{value} >= $goal : $figure->{value} <= $goal;
-    return { %row, %$figure, goal => $goal, least => $budget->{least} ? 1 : 0, met => $met ? 1 : 0 };
+    my $is_case = $self->{result}{cases}{ $budget->{figure} };
+    return { (map { $_ => $budget->{$_} } qw(title unit)), least => $budget->{least} ? 1 : 0,
+             busy => $self->judged_by($budget, 'busy_added'), single => $is_case ? $self->judged_by($budget, 'added') : undef };
 }
 
 # ---- the machine ----
@@ -124,22 +133,28 @@ sub sections
     } @{ $self->{groups} };
 }
 
-my @case_head = ('', 'added us', 'spread', 'CPU us', 'p50 us', 'p99 us', 'memory KB');
+my @case_head = ('', 'added us', 'spread', 'one at a time us', 'spread', 'CPU us', 'p50 us', 'p99 us', 'memory KB');
 
 sub case_cells
 {
     my ($case) = @_;
-    return (($case->{added} ? (number($case->{added}{value}), range($case->{added})) : ('floor', '')),
+    my @added = map { $_ ? (number($_->{value}), range($_)) : ('', '') } @$case{qw(busy_added added)};
+    $added[0] = 'floor' if $case->{kind} eq 'floor';
+    return (@added,
             (map { number($case->{$_}{value}) } qw(cpu p50 p99)), sprintf('%d', $case->{memory} || 0));
 }
 
-my @budget_head = ('budget', 'goal', 'figure', 'spread', '');
+my @budget_head = ('budget', 'goal', 'figure', 'spread', 'one at a time', 'spread', '');
 
 sub budget_cells
 {
     my ($row) = @_;
-    return ($row->{title}, '', 'not measured', '', '') unless exists $row->{met};
-    return ($row->{title}, ($row->{least} ? '>= ' : '<= ') . number($row->{goal}) . " $row->{unit}", number($row->{value}), range($row), $row->{met} ? 'met' : 'not met');
+    my ($busy, $single) = @$row{qw(busy single)};
+    return ($row->{title}, '', 'not measured', '', '', '', '') unless $busy;
+    my $goal = sub { ($row->{least} ? '>= ' : '<= ') . number($_[0]{goal}) };
+    return ($row->{title}, $goal->($busy) . " $row->{unit}", number($busy->{value}), range($busy),
+            ($single ? (number($single->{value}) . ($single->{goal} == $busy->{goal} ? '' : ' (' . $goal->($single) . ')'), range($single)) : ('', '')),
+            !$busy->{met} ? 'not met' : $single && !$single->{met} ? 'met kept busy' : 'met');
 }
 
 sub figure_rows
@@ -159,7 +174,7 @@ sub table
         $text .= "$section->[0]\n" . columns(\@case_head, map { ["  $_->[0]", case_cells($_->[1])] } @{ $section->[1] }) . "\n";
     }
     $text .= columns(['figure', 'value', 'spread'], $self->figure_rows) . "\n" if %{ $result->{figures} };
-    my @measured = grep { exists $_->{met} } @{ $result->{budgets} };
+    my @measured = grep { $_->{busy} } @{ $result->{budgets} };
     $text .= columns(\@budget_head, map { [budget_cells($_)] } @measured) . "\n" if @measured;
     $text .= "skipped $_: $result->{skipped}{$_}\n" for sort keys %{ $result->{skipped} };
     $text .= "failed $_: $result->{failed}{$_}\n" for sort keys %{ $result->{failed} };
@@ -193,9 +208,9 @@ sub publish
     my ($self, $dir) = @_;
     my $result = $self->{result};
     my $text = markdown(['machine', ''], $self->machine_rows) . "\n### Budgets\n\n"
-        . markdown(\@budget_head, map { my @cells = budget_cells($_); $cells[-1] = "**$cells[-1]**" if $cells[-1] eq 'not met'; \@cells } @{ $result->{budgets} });
+        . markdown(\@budget_head, map { my @cells = budget_cells($_); $cells[-1] = "**$cells[-1]**" if $cells[-1] =~ /not/; \@cells } @{ $result->{budgets} });
 
-    $text .= "\n### Every case\n\nMicroseconds of CPU a request added to the floor of the same round, and what stands beside it.\n";
+    $text .= "\n### Every case\n\nMicroseconds of CPU a request added to the floor of the same round: kept busy, then one at a time; CPU, p50 and p99 are of one at a time.\n";
     for my $section ($self->sections) {
         $text .= "\n#### $section->[0]\n\n" . markdown([@case_head], map { [$_->[1]{title}, case_cells($_->[1])] } @{ $section->[1] });
     }
