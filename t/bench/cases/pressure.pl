@@ -33,6 +33,9 @@ sub noted { my ($figures, $name, $value) = @_; push(@{ $figures->{$name} }, $val
 
 sub httpd_with_keys { my ($more, %opt) = @_; my ($store) = store_of('sqlite3', 10); return gateway(conf => $store->conf . ($more || '') . $keyed, %opt) }
 
+# Below the limit: so many connections, each of which waits so long on average (ms) before it sends.
+my %calm = (path => '/x', headers => \@key, connections => 16, delay => 8);
+
 trial 'latency' => (
     title => '2,000 requests a second on 16 connections, well below the limit: p99 in us',
     figures => [qw(p99_httpd p99_key p99_added p50_added)],
@@ -40,11 +43,11 @@ trial 'latency' => (
         my ($opt) = @_;
         return with_servers([sub { stock(conf => $open) }, sub { httpd_with_keys() }], sub {
             my ($httpd, $ours) = @_;
-            my %load = (path => '/x', headers => \@key, connections => 16, delay => 8);
             my %figures;
-            probe($ours, \%load);
-            for my $round (1 .. $opt->{rounds}) {
-                my %got = map { $_->[0] => load($_->[1], \%load, 2 * $opt->{seconds}, $round) } ['httpd', $httpd], ['key', $ours];
+            probe($ours, \%calm);
+            for my $round (1 .. 5 * $opt->{rounds}) {
+                my %got = map { $_->[0] => load($_->[1], \%calm, 2 * $opt->{seconds}, $round) }
+                    $round % 2 ? (['httpd', $httpd], ['key', $ours]) : (['key', $ours], ['httpd', $httpd]);
                 noted(\%figures, "p99_$_", $got{$_}{p99}) for keys %got;
                 noted(\%figures, "${_}_added", $got{key}{$_} - $got{httpd}{$_}) for qw(p99 p50);
             }
@@ -52,12 +55,15 @@ trial 'latency' => (
         });
     });
 
-# Good traffic of 500 a second alone and beside a flood of what is refused; the floor's flood is httpd's own 403.
+# Good traffic alone and beside 10,000 refused requests a second; httpd's own flood is of its 403. What floods sends four requests
+# at once, as who floods would, which leaves the one CPU something to give to the good ones.
+my %flooding = (connections => 40, delay => 16, deep => 4, cycle => 1);
+my @floods = qw(wrong_checksum unknown_keys unknown_kids);
+
 trial 'flood' => (
-    title => 'a flood of bad keys or unknown kids beside 500 good requests a second: p99 of these in us',
-    figures => [qw(p99_httpd_quiet p99_httpd_flooded p99_quiet p99_bad_keys p99_unknown_kids moved_httpd_percent moved_bad_keys_percent
-                   moved_unknown_kids_percent against_httpd_bad_keys_percent against_httpd_unknown_kids_percent
-                   floods_per_second fetches_per_interval)],
+    title => '10,000 refused requests a second beside 2,000 good ones: p99 of these in us',
+    figures => ['p99_httpd', 'p99_httpd_flooded', 'p99_quiet', (map { ("p99_$_", "moved_${_}_percent", "against_httpd_${_}_percent") } @floods),
+                qw(moved_httpd_percent floods_per_second fetches_per_interval)],
     run => sub {
         my ($opt) = @_;
         my $key = RR::Token->key('ES256', kid => 'bench-flood');
@@ -66,22 +72,25 @@ trial 'flood' => (
             . "<Location \"/\">\nAuthType RR\n<RequireAny>\nRequire rr-key\nRequire rr-jwt\n</RequireAny>\nSetHandler rr-nothing\n</Location>\n";
         my ($store) = store_of('sqlite3', 10);
         my $begun = time();
-        my %lists = (bad_keys => list_file(map { sprintf('a-key-of-nobody-%08d-%06d', $_, rand 1e6) } 1 .. 40_000),
-                     unknown_kids => list_file(map { RR::Token::compact({ alg => 'ES256', kid => random_word(12) },
-                         { iss => $issuer->issuer, aud => 'api', sub => 'x', exp => int($begun) + 86_400 }, random_word(64)) } 1 .. 40_000));
-        my %floods = (httpd => { path => '/refused', headers => ['X-API-Key', '%s'], list => $lists{bad_keys}, status => 403 },
-                      bad_keys => { path => '/x', headers => ['X-API-Key', '%s'], list => $lists{bad_keys}, status => 401 },
-                      unknown_kids => { path => '/x', headers => ['Authorization', 'Bearer %s'], list => $lists{unknown_kids}, status => 401 });
-        my %good = (path => '/x', headers => \@key, connections => 8, delay => 16);
+        my $many = 40_000;
+        my %claims = (iss => $issuer->issuer, aud => 'api', sub => 'x', exp => int($begun) + 86_400);
+        my $unsigned = sub { my ($kid) = @_; return RR::Token::compact({ alg => 'ES256', kid => $kid }, \%claims, random_word(64)) };
+        my $keys = list_file(map { sprintf('a-key-of-nobody-%08d-%06d', $_, rand 1e6) } 1 .. $many);
+        my %floods = (httpd => { path => '/refused', headers => ['X-API-Key', '%s'], list => $keys, status => 403 },
+                      unknown_keys => { path => '/x', headers => ['X-API-Key', '%s'], list => $keys, status => 401 },
+                      wrong_checksum => { path => '/x', headers => ['X-API-Key', '%s'], status => 401,
+                                          list => list_file(map { 'rr_live_' . lc(random_word(38)) } 1 .. $many) },
+                      unknown_kids => { path => '/x', headers => ['Authorization', 'Bearer %s'], status => 401,
+                                        list => list_file(map { $unsigned->(random_word(12)) } 1 .. $many) });
         my $seconds = 2 * $opt->{seconds};
         my %figures;
 
         # p99 of good traffic beside a flood, and how large that was.
         my $beside = sub {
             my ($server, $flood) = @_;
-            my $going = load_in_background($server, { %{ $floods{$flood} }, connections => 64, delay => 5, cycle => 1 }, $seconds + 2, 1, lenient => 1);
+            my $going = load_in_background($server, { %{ $floods{$flood} }, %flooding }, $seconds + 2, 1, lenient => 1);
             select(undef, undef, undef, 1); # until wrk has its list and its connections
-            my $got = eval { load($server, \%good, $seconds, 1) };
+            my $got = eval { load($server, \%calm, $seconds, 1) };
             my $why = $@;
             my $flooded = loaded($going);
             die $why unless $got;
@@ -92,17 +101,16 @@ trial 'flood' => (
         my $result = eval { with_servers([sub { stock(conf => $open, threads => 96) }, sub { gateway(modules => [qw(core keyauth jwt)], threads => 96, conf => $store->conf . $trust) }], sub {
             my ($httpd, $ours) = @_;
             # The key set is there, and was asked for anew, before counting begins.
-            my $stray = RR::Token::compact({ alg => 'ES256', kid => 'stray' }, { iss => $issuer->issuer, aud => 'api', sub => 'x', exp => int($begun) + 86_400 }, 'x' x 64);
-            probe($ours, $_) for \%good, { %{ $floods{unknown_kids} }, first => $stray };
+            probe($ours, $_) for \%calm, { %{ $floods{unknown_kids} }, first => $unsigned->('stray') };
             my $fetched = $issuer->count('/jwks');
             $begun = time();
-            for my $round (1 .. $opt->{rounds}) {
-                my %p99 = (httpd_quiet => load($httpd, \%good, $seconds, $round)->{p99}, httpd_flooded => $beside->($httpd, 'httpd'),
-                           quiet => load($ours, \%good, $seconds, $round)->{p99}, map { $_ => $beside->($ours, $_) } qw(bad_keys unknown_kids));
+            for my $round (1 .. 2 * $opt->{rounds}) {
+                my %p99 = (httpd => load($httpd, \%calm, $seconds, $round)->{p99}, httpd_flooded => $beside->($httpd, 'httpd'),
+                           quiet => load($ours, \%calm, $seconds, $round)->{p99}, map { $_ => $beside->($ours, $_) } @floods);
                 noted(\%figures, "p99_$_", $p99{$_}) for keys %p99;
-                noted(\%figures, 'moved_httpd_percent', 100 * ($p99{httpd_flooded} / $p99{httpd_quiet} - 1));
-                noted(\%figures, "moved_${_}_percent", 100 * ($p99{$_} / $p99{quiet} - 1)) for qw(bad_keys unknown_kids);
-                noted(\%figures, "against_httpd_${_}_percent", 100 * ($p99{$_} / $p99{httpd_flooded} - 1)) for qw(bad_keys unknown_kids);
+                noted(\%figures, 'moved_httpd_percent', 100 * ($p99{httpd_flooded} / $p99{httpd} - 1));
+                noted(\%figures, "moved_${_}_percent", 100 * ($p99{$_} / $p99{quiet} - 1)) for @floods;
+                noted(\%figures, "against_httpd_${_}_percent", 100 * ($p99{$_} / $p99{httpd_flooded} - 1)) for @floods;
             }
             my $intervals = 1 + int((time() - $begun) / 30);
             noted(\%figures, 'fetches_per_interval', ($issuer->count('/jwks') - $fetched) / $intervals);
@@ -116,8 +124,8 @@ trial 'flood' => (
 
 # Where all threads are busy, event closes kept connections, which would count as failed: so 48 connections.
 trial 'threads' => (
-    title => '64 threads and 48 busy connections on both CPUs, the load beside them',
-    figures => [qw(cpu_httpd cpu_key added rate_httpd rate_key)],
+    title => '64 threads and 48 busy connections on both CPUs, the load beside them: kept busy, and one request at a time',
+    figures => [map { my $way = $_; map { $_ . $way } qw(cpu_httpd cpu_key added rate_httpd rate_key) } '', '_single'],
     run => sub {
         my ($opt) = @_;
         my @both = map { my $make = $_; on_server_cpu($make, '0,1') } sub { stock(conf => $open, threads => 64) }, sub { httpd_with_keys('', threads => 64) };
@@ -125,14 +133,17 @@ trial 'threads' => (
         pin('0,1');
         my $done = eval {
             for my $round (1 .. $opt->{rounds}) {
-                my %got;
-                for my $n (0, 1) {
-                    my $name = $n ? 'key' : 'httpd';
-                    my $got = measure({ server => $both[$n], load => { path => '/x', headers => \@key, connections => 48 } }, $opt->{seconds}, $round);
-                    $got{$name} = noted(\%figures, "cpu_$name", $got->{cpu});
-                    noted(\%figures, "rate_$name", $got->{requests} / $got->{seconds});
+                for my $way (['', deep => 16], ['_single']) {
+                    my ($suffix, @deep) = @$way;
+                    my %got;
+                    for my $n ($round % 2 ? (0, 1) : (1, 0)) {
+                        my $name = $n ? 'key' : 'httpd';
+                        my $got = measure({ server => $both[$n], load => { path => '/x', headers => \@key, connections => 48, @deep } }, $opt->{seconds}, $round);
+                        $got{$name} = noted(\%figures, "cpu_$name$suffix", $got->{cpu});
+                        noted(\%figures, "rate_$name$suffix", $got->{requests} / $got->{seconds});
+                    }
+                    noted(\%figures, "added$suffix", $got{key} - $got{httpd});
                 }
-                noted(\%figures, 'added', $got{key} - $got{httpd});
             }
             1;
         };
