@@ -299,6 +299,19 @@ typedef struct {
     apr_bucket_brigade *out;
 } masking_t;
 
+/* JSON has more names than one can list: application/jsonl, json-seq, vnd.api+json. */
+static int is_json_or_xml(const char *type, apr_size_t len)
+{
+    apr_size_t i;
+
+    for (i = 0; i + 4 <= len; i++) {
+        if (!apr_cstr_casecmpn(type + i, "json", 4)) {
+            return 1;
+        }
+    }
+    return len > 4 && (!apr_cstr_casecmpn(type + len - 4, "+xml", 4) || !apr_cstr_casecmpn(type + len - 4, "/xml", 4));
+}
+
 static int is_text(request_rec *r)
 {
     const char *type = r->content_type;
@@ -312,10 +325,7 @@ static int is_text(request_rec *r)
         return 1;
     }
     len = strcspn(type, "; \t");
-    return (len > 4 && (!apr_cstr_casecmpn(type + len - 4, "json", 4) || !apr_cstr_casecmpn(type + len - 4, "+xml", 4)
-                        || !apr_cstr_casecmpn(type + len - 4, "/xml", 4)))
-           || !apr_cstr_casecmpn(type, "application/javascript", len)
-           || !apr_cstr_casecmpn(type, "application/x-ndjson", len)
+    return is_json_or_xml(type, len) || !apr_cstr_casecmpn(type, "application/javascript", len)
            || !apr_cstr_casecmpn(type, "application/x-www-form-urlencoded", len);
 }
 
