@@ -221,7 +221,8 @@ int main(int argc, char **argv)
     (void)cut_once(pool, ops, strings, 1000);
     getrusage(RUSAGE_SELF, &after);
     printf("{\"sha256\":%.3f,\"rs256\":%.2f,\"es256\":%.2f,\"eddsa\":%.2f,\"cut_strings\":%.0f,\"cut_small\":%.0f,"
-           "\"cut_grown_kb\":%ld", sha, verify("rs256"), verify("es256"), verify("eddsa"), text, tokens, after.ru_maxrss - before.ru_maxrss);
+           "\"cut_grown_kb\":%ld", sha,
+           verify("rs256"), verify("es256"), verify("eddsa"), text, tokens, after.ru_maxrss - before.ru_maxrss);
     if (argc > 1) {
         printf(",\"pgsql_round_trip\":%.2f", round_trip(pool, argv[1]));
     }
