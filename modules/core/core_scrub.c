@@ -169,7 +169,7 @@ static void take_header(request_rec *r, const rr_source_t *source)
     if (!value) {
         return;
     }
-    if (!apr_cstr_casecmp(source->name, "Authorization")) {
+    if (rr_glue_is_authorization(source)) {
         /* Only what is read as ours: another scheme is for whoever understands it. */
         value += strspn(value, " \t");
         word = strcspn(value, " \t");

@@ -112,8 +112,13 @@ static const rr_route_t *route_get(request_rec *r)
 
 static void audit(request_rec *r, const char *name, const char *value)
 {
-    core_request_t *own = core_request(r);
+    const core_server_t *server = ap_get_module_config(r->server->module_config, &rr_core_module);
+    core_request_t *own;
 
+    if (!server->audit) {
+        return; /* nobody will read it */
+    }
+    own = core_request(r);
     if (!own->audit) {
         own->audit = apr_table_make(r->pool, 2);
     }

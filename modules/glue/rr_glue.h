@@ -94,6 +94,9 @@ const apr_table_t *rr_glue_source_headers(apr_pool_t *pconf);
     AP_INIT_TAKE1(prefix "Cookie", rr_glue_source_cookie, (void *)offsetof(type, member), RSRC_CONF | ACCESS_CONF, \
                   "cookie that carries the " what)
 
+/** Whether that is Authorization, which other modules read, too. */
+int rr_glue_is_authorization(const rr_source_t *source);
+
 /** The scheme of the first source in Authorization, "Bearer" where that has none; NULL: none is there. */
 const char *rr_glue_sources_scheme(const apr_array_header_t *sources);
 

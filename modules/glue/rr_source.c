@@ -136,6 +136,13 @@ const char *rr_glue_source_cookie(cmd_parms *cmd, void *conf, const char *name)
     return add_source(cmd, conf, RR_SOURCE_COOKIE, name, NULL);
 }
 
+int rr_glue_is_authorization(const rr_source_t *source)
+{
+    return source->kind == RR_SOURCE_HEADER
+           && (!strcmp(source->name, "Authorization") /* as it is written nearly always, and told at a glance */
+               || !apr_cstr_casecmp(source->name, "Authorization"));
+}
+
 const char *rr_glue_sources_scheme(const apr_array_header_t *sources)
 {
     int i;
@@ -143,7 +150,7 @@ const char *rr_glue_sources_scheme(const apr_array_header_t *sources)
     for (i = 0; i < sources->nelts; i++) {
         const rr_source_t *source = &APR_ARRAY_IDX(sources, i, rr_source_t);
 
-        if (source->kind == RR_SOURCE_HEADER && !apr_cstr_casecmp(source->name, "Authorization")) {
+        if (rr_glue_is_authorization(source)) {
             return source->scheme ? source->scheme : "Bearer";
         }
     }
@@ -209,7 +216,7 @@ static apr_status_t present(reading_t *reading, const rr_source_t *source, const
     one->value = text[len] ? apr_pstrmemdup(reading->r->pool, text, len) : text;
     one->len = len;
     one->source = source;
-    one->in_authorization = source->kind == RR_SOURCE_HEADER && !apr_cstr_casecmp(source->name, "Authorization");
+    one->in_authorization = rr_glue_is_authorization(source);
     return APR_SUCCESS;
 }
 
@@ -249,7 +256,7 @@ static apr_status_t read_header(reading_t *reading, const rr_source_t *source)
     if (!value) {
         return APR_SUCCESS;
     }
-    is_authorization = !apr_cstr_casecmp(source->name, "Authorization");
+    is_authorization = rr_glue_is_authorization(source);
     while (apr_isspace(*value)) {
         value++;
     }
