@@ -284,7 +284,8 @@ static int run_table(rrctl_t *ctl, const rr_json_t *json, const char *path, cons
     apr_size_t i;
 
     if (unknown || !is_kind(rr_json_member(json, "default"), RR_JSON_STRING)) {
-        return rrctl_fail(ctl, "%s: %s%s", path, unknown ? "has an unknown member " : "\"default\" is a text", unknown ? unknown : "");
+        return rrctl_fail(ctl, "%s: %s%s", path, unknown ? "has an unknown member " : "\"default\" is a text",
+                          unknown ? unknown : "");
     }
     if (rr_json_kind(tests) != RR_JSON_ARRAY || rr_json_size(tests) == 0) {
         return rrctl_fail(ctl, "%s: needs \"tests\", an array of at least one request", path);
