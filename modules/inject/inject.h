@@ -82,10 +82,19 @@ typedef struct inject_mask_t {
     apr_size_t len;
 } inject_mask_t;
 
+#define INJECT_SKIPS 1024
+
+/* What is looked for, and how far a search for all of it at once may go on from what it sees (inject_mask.c). */
+typedef struct inject_masks_t {
+    const apr_array_header_t *list; /* inject_mask_t, longest first */
+    apr_size_t window;              /* bytes looked at; 0: nothing is looked for */
+    unsigned char skip[INJECT_SKIPS];
+} inject_masks_t;
+
 typedef struct inject_parts_t {
     const apr_array_header_t *headers; /* inject_header_t; never NULL */
     const char *query;                 /* "name=value", encoded; NULL: none */
-    const apr_array_header_t *masks;   /* inject_mask_t, longest first; never NULL */
+    const inject_masks_t *masks;       /* never NULL */
 } inject_parts_t;
 
 typedef struct inject_credential_t {
@@ -229,7 +238,7 @@ void inject_gate_hook_late(void);
 void inject_insert_mask(request_rec *r);
 void inject_mask_register(void);
 
-/** What has to be masked where secret was sent. Array of inject_mask_t, longest first. */
-apr_array_header_t *inject_masks(apr_pool_t *p, const apr_array_header_t *secrets);
+/** What has to be masked where secrets were sent. */
+const inject_masks_t *inject_masks(apr_pool_t *p, const apr_array_header_t *secrets);
 
 #endif

@@ -22,7 +22,8 @@
 #include <apr_cstr.h>
 #include <apr_strings.h>
 
-#define LEAST 12 /* bytes: shorter texts occur by chance */
+#define LEAST 12        /* bytes: shorter texts occur by chance */
+#define MOST_WINDOW 128 /* what a byte of skip has room for */
 
 static ap_filter_rec_t *mask_filter; /* written when hooks are registered */
 
@@ -109,10 +110,43 @@ static int longest_first(const void *a, const void *b)
     return left->len < right->len ? 1 : left->len > right->len ? -1 : 0;
 }
 
-apr_array_header_t *inject_masks(apr_pool_t *p, const apr_array_header_t *secrets)
+/* A place in skip for two bytes in a row; that several pairs share it makes a step shorter, no more. */
+static unsigned place_of(const char *pair)
+{
+    return ((unsigned)(unsigned char)pair[0] << 5 ^ (unsigned char)pair[1]) % INJECT_SKIPS;
+}
+
+/*
+ * A window of the text as long as the shortest mask is looked at by its last two bytes: where no mask has them in its
+ * own first bytes, none begins before the second of them; else the nearest that may begins as much further on as they
+ * stand before its window's end. (Wu and Manber, "A fast algorithm for multi-pattern searching", 1994.)
+ */
+static void make_skips(inject_masks_t *masks)
+{
+    const inject_mask_t *list = (const inject_mask_t *)masks->list->elts;
+    int count = masks->list->nelts, i;
+    apr_size_t k, step;
+
+    if (!count) {
+        return;
+    }
+    masks->window = list[count - 1].len < MOST_WINDOW ? list[count - 1].len : MOST_WINDOW;
+    memset(masks->skip, (int)masks->window - 1, sizeof(masks->skip));
+    for (i = 0; i < count; i++) {
+        for (k = 0; k + 2 <= masks->window; k++) {
+            unsigned char *skip = &masks->skip[place_of(list[i].bytes + k)];
+
+            step = masks->window - 2 - k;
+            *skip = step < *skip ? (unsigned char)step : *skip;
+        }
+    }
+}
+
+const inject_masks_t *inject_masks(apr_pool_t *p, const apr_array_header_t *secrets)
 {
     static const char *const digits[] = { INJECT_DIGITS, "0123456789abcdef" };
     apr_array_header_t *masks = apr_array_make(p, 16, sizeof(inject_mask_t));
+    inject_masks_t *all = apr_pcalloc(p, sizeof(*all));
     int i, k;
 
     for (i = 0; i < secrets->nelts; i++) {
@@ -130,7 +164,9 @@ apr_array_header_t *inject_masks(apr_pool_t *p, const apr_array_header_t *secret
         add_json(p, masks, secret, len, 1);
     }
     qsort(masks->elts, (size_t)masks->nelts, sizeof(inject_mask_t), longest_first);
-    return masks;
+    all->list = masks;
+    make_skips(all);
+    return all;
 }
 
 /* The first place in text that has mask; NULL: none. */
@@ -139,30 +175,43 @@ static char *find(const char *text, apr_size_t len, const inject_mask_t *mask)
     return memmem(text, len, mask->bytes, mask->len);
 }
 
-static int has_any(const char *text, apr_size_t len, const apr_array_header_t *masks)
+/* Whether a mask begins at text, of which there are len bytes. */
+static int begins_any(const char *text, apr_size_t len, const apr_array_header_t *list)
 {
     int i;
 
-    for (i = masks->nelts - 1; i >= 0; i--) { /* shortest first: what has no room for one has none for the next */
-        const inject_mask_t *mask = &APR_ARRAY_IDX(masks, i, inject_mask_t);
+    for (i = 0; i < list->nelts; i++) {
+        const inject_mask_t *mask = &APR_ARRAY_IDX(list, i, inject_mask_t);
 
-        if (mask->len > len) {
-            return 0;
-        }
-        if (find(text, len, mask)) {
+        if (mask->len <= len && !memcmp(text, mask->bytes, mask->len)) { /* lint: bytes that came from outside */
             return 1;
         }
     }
     return 0;
 }
 
+static int has_any(const char *text, apr_size_t len, const inject_masks_t *masks)
+{
+    apr_size_t at = 0;
+
+    while (masks->window && at + masks->window <= len) {
+        apr_size_t step = masks->skip[place_of(text + at + masks->window - 2)];
+
+        if (!step && begins_any(text + at, len - at, masks->list)) {
+            return 1;
+        }
+        at += step ? step : 1;
+    }
+    return 0;
+}
+
 /* Whatever begins in the first `before` bytes. */
-static void overwrite(char *text, apr_size_t len, apr_size_t before, const apr_array_header_t *masks)
+static void overwrite(char *text, apr_size_t len, apr_size_t before, const inject_masks_t *masks)
 {
     int i;
 
-    for (i = 0; i < masks->nelts; i++) {
-        const inject_mask_t *mask = &APR_ARRAY_IDX(masks, i, inject_mask_t);
+    for (i = 0; i < masks->list->nelts; i++) {
+        const inject_mask_t *mask = &APR_ARRAY_IDX(masks->list, i, inject_mask_t);
         char *at = text, *found;
 
         while ((found = find(at, len - (apr_size_t)(at - text), mask)) && found < text + before) {
@@ -173,13 +222,13 @@ static void overwrite(char *text, apr_size_t len, apr_size_t before, const apr_a
 }
 
 /* How many bytes at the end of text may be the beginning of something that is looked for. */
-static apr_size_t open_end(const char *text, apr_size_t len, const apr_array_header_t *masks)
+static apr_size_t open_end(const char *text, apr_size_t len, const inject_masks_t *masks)
 {
     apr_size_t most = 0;
     int i;
 
-    for (i = 0; i < masks->nelts; i++) {
-        const inject_mask_t *mask = &APR_ARRAY_IDX(masks, i, inject_mask_t);
+    for (i = 0; i < masks->list->nelts; i++) {
+        const inject_mask_t *mask = &APR_ARRAY_IDX(masks->list, i, inject_mask_t);
         apr_size_t back = mask->len - 1 < len ? mask->len - 1 : len;
         const char *at = text + len - back, *end = text + len;
 
@@ -198,7 +247,7 @@ static apr_size_t open_end(const char *text, apr_size_t len, const apr_array_hea
 
 /* ---- headers ---- */
 
-static void mask_headers(request_rec *r, apr_table_t *headers, const apr_array_header_t *masks)
+static void mask_headers(request_rec *r, apr_table_t *headers, const inject_masks_t *masks)
 {
     const apr_array_header_t *list = apr_table_elts(headers);
     apr_table_entry_t *entries = (apr_table_entry_t *)list->elts;
@@ -215,7 +264,7 @@ static void mask_headers(request_rec *r, apr_table_t *headers, const apr_array_h
 }
 
 /* mod_proxy takes the target's reason phrase over. */
-static void mask_status_line(request_rec *r, const apr_array_header_t *masks)
+static void mask_status_line(request_rec *r, const inject_masks_t *masks)
 {
     apr_size_t len = r->status_line ? strlen(r->status_line) : 0;
     char *line;
@@ -293,7 +342,7 @@ static void fix_headers_out(request_rec *r)
 /* ---- bodies ---- */
 
 typedef struct {
-    const apr_array_header_t *masks;
+    const inject_masks_t *masks;
     char *held; /* room for the longest mask; NULL: the body is no text */
     apr_size_t held_len;
     apr_bucket_brigade *out;
@@ -367,12 +416,12 @@ static void mask_piece(masking_t *masking, ap_filter_t *f, apr_bucket *bucket, c
     apr_bucket_delete(bucket);
 }
 
-static masking_t *start_masking(ap_filter_t *f, const apr_array_header_t *masks)
+static masking_t *start_masking(ap_filter_t *f, const inject_masks_t *masks)
 {
     masking_t *masking = apr_pcalloc(f->r->pool, sizeof(*masking));
 
     masking->masks = masks;
-    masking->held = is_text(f->r) ? apr_palloc(f->r->pool, APR_ARRAY_IDX(masks, 0, inject_mask_t).len) : NULL;
+    masking->held = is_text(f->r) ? apr_palloc(f->r->pool, APR_ARRAY_IDX(masks->list, 0, inject_mask_t).len) : NULL;
     masking->out = apr_brigade_create(f->r->pool, f->c->bucket_alloc);
     return masking;
 }
@@ -428,7 +477,7 @@ static apr_status_t mask(ap_filter_t *f, apr_bucket_brigade *bb)
     }
     fix_headers_out(f->r);
     own = inject_request(f->r);
-    if (!own->parts || !own->parts->masks->nelts) {
+    if (!own->parts || !own->parts->masks->window) {
         ap_remove_output_filter(f);
         return ap_pass_brigade(f->next, bb);
     }
