@@ -19,6 +19,8 @@
 
 #include <apr_strings.h>
 
+#include <string.h>
+
 #define NAME "RR_FILTER"
 #define PASS_AT 65536 /* bytes that may be passed are, without waiting for the end of a brigade */
 
@@ -43,23 +45,23 @@ static ap_filter_rec_t *registered;
 
 /* ---- headers ---- */
 
-static void unset_both(request_rec *r, const char *name)
-{
-    apr_table_unset(r->headers_out, name);
-    apr_table_unset(r->err_headers_out, name);
-}
-
-/* What says something about the body as it was. */
-static void clean_response(request_rec *r)
+/* Removes what says something about the body as it was. */
+static void clean_headers(apr_table_t *headers)
 {
     static const char *const names[] = { "Content-Length", "ETag",          "Last-Modified", "Accept-Ranges",
                                          "Content-MD5",    "Digest",        "Content-Digest", "Repr-Digest",
                                          "Trailer",        "Signature",     "Signature-Input", NULL };
     int i;
 
-    for (i = 0; names[i]; i++) {
-        unset_both(r, names[i]);
+    for (i = 0; names[i] && !apr_is_empty_table(headers); i++) {
+        apr_table_unset(headers, names[i]);
     }
+}
+
+static void clean_response(request_rec *r)
+{
+    clean_headers(r->headers_out);
+    clean_headers(r->err_headers_out);
     apr_table_clear(r->trailers_out);
     apr_table_mergen(r->headers_out, "Cache-Control", "private");
 }
@@ -150,14 +152,15 @@ static apr_size_t room_left(const apr_bucket_brigade *bb)
 }
 
 /*
- * Kept pieces are short and many. Behind a full buffer apr_brigade_write makes a
- * bucket of its own for each, which takes a page or two: so buffers are begun here.
+ * Kept pieces are short and many: they are copied together. Behind a full buffer apr_brigade_write makes
+ * a bucket of its own for each, which takes a page or two: so buffers are begun, and filled, here.
  */
 static void take_kept(void *baton, const char *data, apr_size_t len)
 {
     filter_body_t *ctx = baton;
     apr_bucket_alloc_t *alloc = ctx->held->bucket_alloc;
     apr_size_t room, piece;
+    apr_bucket *last;
 
     ctx->out += len;
     for (; len; data += piece, len -= piece) {
@@ -171,7 +174,9 @@ static void take_kept(void *baton, const char *data, apr_size_t len)
             room = APR_BUCKET_BUFF_SIZE;
         }
         piece = len < room ? len : room;
-        apr_brigade_write(ctx->held, NULL, NULL, data, piece);
+        last = APR_BRIGADE_LAST(ctx->held);
+        memcpy(((apr_bucket_heap *)last->data)->base + last->start + last->length, data, piece);
+        last->length += piece;
     }
 }
 
