@@ -397,26 +397,20 @@ static int expand(make_t *m, rr_dfa_t *dfa, apr_array_header_t *rows)
     return 1;
 }
 
-static apr_uint32_t after(const rr_dfa_t *dfa, apr_uint32_t state, int byte)
-{
-    return dfa->next[(state & RR_DFA_ROW) + dfa->class_of[byte]];
-}
-
 /*
  * The state after [N], if it is the same for every N and nothing is found before the end of it: then all elements
  * of an array are alike. Followed for numbers of two digits; three reach no state that two have not.
  */
 static apr_uint32_t any_element(const rr_dfa_t *dfa, apr_uint32_t state)
 {
-    apr_uint32_t open = after(dfa, state, '['), end = after(dfa, after(dfa, open, '0'), ']'), digit;
-    int c;
+    apr_uint32_t open = rr_dfa_step(dfa, state, '['), zero = rr_dfa_step(dfa, open, '0');
+    apr_uint32_t end = rr_dfa_step(dfa, zero, ']'), digit;
+    unsigned char c;
 
     for (c = '0'; c <= '9'; c++) {
-        digit = after(dfa, open, c);
-        if ((open | digit) & RR_DFA_FOUND || digit != after(dfa, digit, '0') || digit != after(dfa, open, '0')) {
-            return RR_DFA_FOUND;
-        }
-        if (digit != after(dfa, digit, c)) {
+        digit = rr_dfa_step(dfa, open, c);
+        if ((open | digit) & RR_DFA_FOUND || digit != rr_dfa_step(dfa, digit, '0') || digit != zero ||
+            digit != rr_dfa_step(dfa, digit, c)) {
             return RR_DFA_FOUND;
         }
     }
@@ -458,6 +452,7 @@ static const rr_dfa_t *make(make_t *m, const rr_dfa_pattern_t *patterns, apr_siz
                      (dfa->ends[i] ? RR_DFA_ENDS : 0) |
                      (((subset_t *)m->subsets->elts)[i].count ? 0 : RR_DFA_DEAD);
     }
+    dfa->words = words;
     dfa->start = flagged[0];
     dfa->next = apr_palloc(p, (apr_size_t)rows->nelts * sizeof(apr_uint32_t));
     for (i = 0; i < (apr_size_t)rows->nelts; i++) {
@@ -480,4 +475,37 @@ const rr_dfa_t *rr_dfa_build(const rr_dfa_pattern_t *patterns, apr_size_t count,
     dfa = make(&m, patterns, count, words, p);
     apr_pool_destroy(m.ptemp);
     return dfa;
+}
+
+/* ---- running ---- */
+
+/* Whether a pattern in active is in the set that table has for state. */
+static inline int counts(const rr_dfa_t *dfa, const apr_uint32_t *table, apr_uint32_t state, const apr_uint64_t *active)
+{
+    const apr_uint64_t *set = dfa->sets + table[(state & RR_DFA_ROW) >> dfa->shift];
+    apr_size_t i;
+
+    for (i = 0; active && i < dfa->words; i++) {
+        if (set[i] & active[i]) {
+            return 1;
+        }
+    }
+    return !active;
+}
+
+apr_uint32_t rr_dfa_run(const rr_dfa_t *dfa, apr_uint32_t state, const char *text, apr_size_t len,
+                        const apr_uint64_t *active)
+{
+    const unsigned char *p = (const unsigned char *)text, *end = p + len;
+
+    while (!(state & RR_DFA_FOUND && counts(dfa, dfa->found, state, active))) {
+        if (p == end) {
+            return state & RR_DFA_ENDS && counts(dfa, dfa->ends, state, active) ? state | RR_DFA_FOUND
+                                                                               : state & ~RR_DFA_FOUND;
+        }
+        do {
+            state = rr_dfa_step(dfa, state, *p++);
+        } while (p < end && !(state & RR_DFA_FOUND));
+    }
+    return state;
 }

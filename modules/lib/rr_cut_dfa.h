@@ -27,6 +27,7 @@ typedef struct rr_dfa_t {
     apr_uint32_t *found, *ends;  /* by row >> shift: offset in sets of the patterns of FOUND, and of FOUND or ENDS */
     apr_uint32_t *element;       /* by row >> shift: the state after [ any number ]; RR_DFA_FOUND: it depends */
     apr_uint64_t *sets;          /* words of bits by number of pattern; the first set is empty */
+    apr_size_t words;            /* of one set */
 } rr_dfa_t;
 
 typedef struct rr_dfa_pattern_t {
@@ -45,5 +46,17 @@ int rr_dfa_knows(const char *text, int caseless, apr_pool_t *ptemp);
  * Errors:    NULL: it would have more states than RR_MAX_DFA_STATES; fewer patterns may fit.
  */
 const rr_dfa_t *rr_dfa_build(const rr_dfa_pattern_t *patterns, apr_size_t count, apr_size_t words, apr_pool_t *p);
+
+static inline apr_uint32_t rr_dfa_step(const rr_dfa_t *dfa, apr_uint32_t state, unsigned char byte)
+{
+    return dfa->next[(apr_size_t)(state & RR_DFA_ROW) + dfa->class_of[byte]];
+}
+
+/**
+ * The state after text, a piece of a path. It has RR_DFA_FOUND where a pattern in active (NULL: any) matches: in state
+ * already, on the way, or if the path ends there. A piece goes on from a state that a piece before ended in without.
+ */
+apr_uint32_t rr_dfa_run(const rr_dfa_t *dfa, apr_uint32_t state, const char *text, apr_size_t len,
+                        const apr_uint64_t *active);
 
 #endif

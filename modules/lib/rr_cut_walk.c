@@ -47,15 +47,14 @@ struct rr_walk_t {
     apr_pool_t *pool;
     word_t *active;            /* operations that count; NULL: all */
     word_t *ends;              /* final positions of those */
-    apr_array_header_t *slows; /* slow_t that count */
+    apr_array_header_t *slows; /* slow_t that count; NULL: none */
     rr_matcher_t *scratch;
-    const rr_dfa_t *only;      /* the one automaton where that is all there is for patterns; else NULL */
+    const rr_dfa_t *only;      /* the one automaton where that is all there is, no JSONPath, no slow pattern; or NULL */
     level_t *levels;
     unsigned size;             /* of levels */
     apr_size_t row_words;
     memo_t *memo;              /* NULL: not yet */
-    int remembers;             /* will have one; a slow pattern asks for more than a row tells */
-    unsigned names;            /* looked at so far */
+    unsigned cold;             /* names to be looked at before there is one; 0: there is, or never will be */
     char *path;                /* RR_MAX_PATH bytes, only where a slow pattern reads it */
 };
 
@@ -116,21 +115,22 @@ rr_walk_t *rr_walk_create(const rr_cut_matcher_t *m, const unsigned char *active
             set_bit(walk->ends, end->position);
         }
     }
-    walk->slows = apr_array_make(p, m->slows->nelts, sizeof(slow_t));
     for (i = 0; i < m->slows->nelts; i++) {
         const slow_t *slow = &ELT(m->slows, slow_t, i);
 
         if (!walk->active || has_bit(walk->active, slow->op)) {
+            walk->slows = walk->slows ? walk->slows : apr_array_make(p, m->slows->nelts, sizeof(slow_t));
             APR_ARRAY_PUSH(walk->slows, slow_t) = *slow;
         }
     }
-    if (walk->slows->nelts) {
+    if (walk->slows) {
         walk->scratch = rr_matcher_make(p);
         walk->path = apr_palloc(p, RR_MAX_PATH);
     }
-    walk->only = m->dfas->nelts == 1 && !walk->path ? ELT(m->dfas, const rr_dfa_t *, 0) : NULL;
+    walk->only = m->dfas->nelts == 1 && !m->width && !walk->path ? ELT(m->dfas, const rr_dfa_t *, 0) : NULL;
     walk->row_words = m->width + ((apr_size_t)m->dfas->nelts + 1) / 2;
-    walk->remembers = !walk->path && walk->row_words <= ROW_WORDS;
+    /* a slow pattern asks for more than a row tells */
+    walk->cold = !walk->path && walk->row_words <= ROW_WORDS ? WARM : 0;
     grow(walk);
     memcpy(walk->levels[0].own, m->start, m->width * sizeof(word_t));
     for (i = 0; i < m->dfas->nelts; i++) {
@@ -169,18 +169,6 @@ static void number(rr_walk_t *walk, level_t *level)
         memo->buckets[at] = (apr_uint16_t)memo->count++;
     }
     level->node = memo->buckets[at];
-}
-
-/* Begins to remember, in the container at depth. */
-static void remember(rr_walk_t *walk, unsigned depth)
-{
-    unsigned i;
-
-    walk->memo = apr_pcalloc(walk->pool, sizeof(*walk->memo));
-    walk->memo->count = 1;
-    for (i = 0; i <= depth; i++) {
-        number(walk, &walk->levels[i]);
-    }
 }
 
 /* The slot for the step from node by a name of at most STEP_NAME bytes; key: the step, but for where it leads. */
@@ -251,98 +239,75 @@ static int slow_match(rr_walk_t *walk, apr_size_t len)
     return 0;
 }
 
-static int counts(const rr_walk_t *walk, const rr_dfa_t *dfa, apr_uint32_t set)
+/* The level below depth, to which len more bytes of the written path lead; NULL: it is longer than RR_MAX_PATH. */
+static inline level_t *enter(rr_walk_t *walk, unsigned depth, apr_size_t len)
 {
-    return !walk->active || meet(dfa->sets + set, walk->active, walk->matcher->words);
-}
-
-/* Whether a pattern that counts was found on the way from state over text: asked once one of them was. */
-static int found_on_way(const rr_walk_t *walk, const rr_dfa_t *dfa, apr_uint32_t state, const char *text,
-                        apr_size_t len)
-{
-    apr_size_t i;
-
-    for (i = 0; i < len; i++) {
-        state = dfa->next[(state & RR_DFA_ROW) + dfa->class_of[(unsigned char)text[i]]];
-        if (state & RR_DFA_FOUND && counts(walk, dfa, dfa->found[(state & RR_DFA_ROW) >> dfa->shift])) {
-            return 1;
-        }
-    }
-    return 0;
-}
-
-/*
- * Runs one automaton over a piece of the written path. Whatever was found before
- * it was found in the path of a container above and has settled the matter there.
- */
-static inline rr_walk_e run(const rr_walk_t *walk, const rr_dfa_t *dfa, apr_uint32_t *pstate, int dotted,
-                            const char *text, apr_size_t len)
-{
-    const unsigned char *p = (const unsigned char *)text, *end = p + len;
-    apr_uint32_t state = *pstate, seen = 0, from;
-
-    if (state & RR_DFA_DEAD) {
-        return RR_WALK_DEAD;
-    }
-    if (dotted) {
-        seen = state = dfa->next[(state & RR_DFA_ROW) + dfa->class_of['.']];
-    }
-    for (from = state; p < end; p++) {
-        state = dfa->next[(state & RR_DFA_ROW) + dfa->class_of[*p]];
-        seen |= state;
-    }
-    if (seen & RR_DFA_FOUND &&
-        ((from & RR_DFA_FOUND && counts(walk, dfa, dfa->found[(from & RR_DFA_ROW) >> dfa->shift])) ||
-         found_on_way(walk, dfa, from, text, len))) {
-        return RR_WALK_MATCH;
-    }
-    *pstate = state;
-    if (state & RR_DFA_ENDS && counts(walk, dfa, dfa->ends[(state & RR_DFA_ROW) >> dfa->shift])) {
-        return RR_WALK_MATCH;
-    }
-    return state & RR_DFA_DEAD ? RR_WALK_DEAD : RR_WALK_OPEN;
-}
-
-/* Takes text, part of the written path, down from depth: what the patterns say. */
-static rr_walk_e descend(rr_walk_t *walk, unsigned depth, const char *text, apr_size_t len, unsigned dotted)
-{
-    unsigned dfas = (unsigned)walk->matcher->dfas->nelts, i;
-    rr_walk_e verdict = RR_WALK_DEAD, one;
-    const apr_uint32_t *from;
     level_t *level;
-    apr_uint32_t *to;
-    apr_size_t at;
 
     if (depth + 1 >= walk->size) {
         grow(walk);
     }
     level = &walk->levels[depth + 1];
-    at = level[-1].path_len;
-    if (at + dotted + len > RR_MAX_PATH) {
-        return RR_WALK_LIMIT;
+    len += level[-1].path_len;
+    if (len > RR_MAX_PATH) {
+        return NULL;
     }
-    level->path_len = (unsigned)(at + dotted + len);
+    level->path_len = (unsigned)len;
     level->row = level->own;
     level->node = 0;
-    from = states(walk, level[-1].row);
-    to = states(walk, level->own);
-    if (walk->only) {
-        *to = *from;
-        return run(walk, walk->only, to, (int)dotted, text, len);
+    return level;
+}
+
+static inline apr_uint32_t run(const rr_walk_t *walk, const rr_dfa_t *dfa, apr_uint32_t state, unsigned dotted,
+                               const char *text, apr_size_t len)
+{
+    return rr_dfa_run(dfa, dotted ? rr_dfa_step(dfa, state, '.') : state, text, len, walk->active);
+}
+
+/* As descend, where one automaton is all there is. */
+static rr_walk_e descend_only(rr_walk_t *walk, unsigned depth, const char *text, apr_size_t len, unsigned dotted)
+{
+    level_t *level = enter(walk, depth, dotted + len);
+    apr_uint32_t state;
+
+    if (!level) {
+        return RR_WALK_LIMIT;
     }
-    for (i = 0; i < dfas; i++) {
-        to[i] = from[i];
-        one = run(walk, ELT(walk->matcher->dfas, const rr_dfa_t *, i), &to[i], (int)dotted, text, len);
-        if (one == RR_WALK_MATCH) {
-            return one;
+    state = run(walk, walk->only, *states(walk, level[-1].row), dotted, text, len);
+    *states(walk, level->own) = state;
+    return state & RR_DFA_FOUND ? RR_WALK_MATCH : state & RR_DFA_DEAD ? RR_WALK_DEAD : RR_WALK_OPEN;
+}
+
+/* Takes text, part of the written path, down from depth: what the patterns say. */
+static rr_walk_e descend(rr_walk_t *walk, unsigned depth, const char *text, apr_size_t len, unsigned dotted)
+{
+    const apr_array_header_t *dfas = walk->matcher->dfas;
+    level_t *level = enter(walk, depth, dotted + len);
+    rr_walk_e verdict = RR_WALK_DEAD;
+    int i;
+
+    if (!level) {
+        return RR_WALK_LIMIT;
+    }
+    for (i = 0; i < dfas->nelts; i++) {
+        apr_uint32_t state = states(walk, level[-1].row)[i];
+
+        if (!(state & RR_DFA_DEAD) || state & RR_DFA_FOUND) {
+            state = run(walk, ELT(dfas, const rr_dfa_t *, i), state, dotted, text, len);
         }
-        verdict = one == RR_WALK_OPEN ? one : verdict;
+        if (state & RR_DFA_FOUND) {
+            return RR_WALK_MATCH;
+        }
+        states(walk, level->own)[i] = state;
+        if (!(state & RR_DFA_DEAD)) {
+            verdict = RR_WALK_OPEN;
+        }
     }
     if (walk->path) {
         if (dotted) {
-            walk->path[at] = '.';
+            walk->path[level[-1].path_len] = '.';
         }
-        memcpy(walk->path + at + dotted, text, len);
+        memcpy(walk->path + level->path_len - len, text, len);
         return slow_match(walk, level->path_len) ? RR_WALK_MATCH : RR_WALK_OPEN;
     }
     return verdict;
@@ -372,7 +337,7 @@ rr_walk_e rr_walk_root(rr_walk_t *walk, int scalar)
     for (i = 0; scalar && i < m->dfas->nelts; i++) {
         const rr_dfa_t *dfa = ELT(m->dfas, const rr_dfa_t *, i);
 
-        if (dfa->start & RR_DFA_ENDS && counts(walk, dfa, dfa->ends[0])) {
+        if (rr_dfa_run(dfa, dfa->start, "", 0, walk->active) & RR_DFA_FOUND) {
             return RR_WALK_MATCH;
         }
     }
@@ -380,50 +345,6 @@ rr_walk_e rr_walk_root(rr_walk_t *walk, int scalar)
         return RR_WALK_MATCH;
     }
     return judge_positions(walk, walk->levels[0].row, RR_WALK_OPEN);
-}
-
-static rr_walk_e walk_name(rr_walk_t *walk, unsigned depth, const char *name, apr_size_t len)
-{
-    const rr_cut_matcher_t *m = walk->matcher;
-    rr_walk_e verdict = descend(walk, depth, name, len, depth > 0);
-    const name_t *known;
-
-    if (m->width && verdict != RR_WALK_LIMIT && verdict != RR_WALK_MATCH) {
-        known = *name_slot(m, name, len);
-        shift(walk, depth, known ? known->positions : NULL, NULL);
-        verdict = judge_positions(walk, walk->levels[depth + 1].own, verdict);
-    }
-    return verdict;
-}
-
-rr_walk_e rr_walk_name(rr_walk_t *walk, unsigned depth, const char *name, apr_size_t len)
-{
-    level_t *level = &walk->levels[depth];
-    step_t *step = NULL, key;
-
-    if (walk->memo && level->node && len <= STEP_NAME && depth + 1 < walk->size) {
-        step = step_slot(walk->memo, level->node, name, len, &key);
-        if (same_step(step, &key)) {
-            level[1].path_len = level->path_len + (depth > 0) + (unsigned)len;
-            level[1].node = step->to;
-            level[1].row = walk->memo->rows[step->to];
-            return level[1].path_len > RR_MAX_PATH ? RR_WALK_LIMIT : step->verdict;
-        }
-    }
-    else if (walk->remembers && !walk->memo && ++walk->names == WARM) {
-        remember(walk, depth);
-    }
-    key.verdict = walk_name(walk, depth, name, len);
-    key.to = 0;
-    if (walk->memo && key.verdict == RR_WALK_OPEN) {
-        level = &walk->levels[depth + 1];
-        number(walk, level);
-        key.to = level->node;
-    }
-    if (step && key.verdict != RR_WALK_LIMIT && (key.to || key.verdict != RR_WALK_OPEN)) {
-        *step = key;
-    }
-    return key.verdict;
 }
 
 static const word_t *ranges_at(rr_walk_t *walk, apr_uint64_t index, word_t *set)
@@ -443,6 +364,92 @@ static const word_t *ranges_at(rr_walk_t *walk, apr_uint64_t index, word_t *set)
     return set;
 }
 
+/* The child that text leads to: an element's index as it is written, or a name (index is NULL). */
+static rr_walk_e walk_child(rr_walk_t *walk, unsigned depth, const char *text, apr_size_t len,
+                            const apr_uint64_t *index)
+{
+    const rr_cut_matcher_t *m = walk->matcher;
+    rr_walk_e verdict = descend(walk, depth, text, len, !index && depth > 0);
+    level_t *level = &walk->levels[depth + 1];
+
+    if (!m->width || verdict == RR_WALK_LIMIT || verdict == RR_WALK_MATCH) {
+        return verdict;
+    }
+    if (index) {
+        /* the child's own row serves as scratch: shift() reads each word of it before it writes it */
+        int asked = meet(level[-1].row, m->ranged, m->width);
+
+        shift(walk, depth, NULL, asked ? ranges_at(walk, *index, level->own) : NULL);
+    }
+    else {
+        const name_t *known = *name_slot(m, text, len);
+
+        shift(walk, depth, known ? known->positions : NULL, NULL);
+    }
+    return judge_positions(walk, level->own, verdict);
+}
+
+static inline rr_walk_e walk_name(rr_walk_t *walk, unsigned depth, const char *name, apr_size_t len)
+{
+    return walk->only ? descend_only(walk, depth, name, len, depth > 0) : walk_child(walk, depth, name, len, NULL);
+}
+
+/* Begins to remember, in the container at depth. */
+static void remember(rr_walk_t *walk, unsigned depth)
+{
+    unsigned i;
+
+    walk->memo = apr_pcalloc(walk->pool, sizeof(*walk->memo));
+    walk->memo->count = 1;
+    for (i = 0; i <= depth; i++) {
+        number(walk, &walk->levels[i]);
+    }
+}
+
+/* Takes a step that is not remembered, and remembers it if there is room. */
+static rr_walk_e learn(rr_walk_t *walk, unsigned depth, const char *name, apr_size_t len)
+{
+    step_t key, *slot;
+    unsigned from;
+
+    if (!walk->memo) {
+        remember(walk, depth);
+    }
+    from = walk->levels[depth].node;
+    key.verdict = walk_name(walk, depth, name, len);
+    key.to = 0;
+    if (key.verdict == RR_WALK_OPEN) {
+        number(walk, &walk->levels[depth + 1]);
+        key.to = walk->levels[depth + 1].node;
+    }
+    if (from && len <= STEP_NAME && key.verdict != RR_WALK_LIMIT && (key.to || key.verdict != RR_WALK_OPEN)) {
+        slot = step_slot(walk->memo, from, name, len, &key);
+        *slot = key;
+    }
+    return key.verdict;
+}
+
+rr_walk_e rr_walk_name(rr_walk_t *walk, unsigned depth, const char *name, apr_size_t len)
+{
+    level_t *level = &walk->levels[depth];
+    const step_t *step;
+    step_t key;
+
+    if (!walk->memo) {
+        return walk->cold && !--walk->cold ? learn(walk, depth, name, len) : walk_name(walk, depth, name, len);
+    }
+    if (level->node && len <= STEP_NAME && depth + 1 < walk->size) {
+        step = step_slot(walk->memo, level->node, name, len, &key);
+        if (same_step(step, &key)) {
+            level[1].path_len = level->path_len + (depth > 0) + (unsigned)len;
+            level[1].node = step->to;
+            level[1].row = walk->memo->rows[step->to];
+            return level[1].path_len > RR_MAX_PATH ? RR_WALK_LIMIT : step->verdict;
+        }
+    }
+    return learn(walk, depth, name, len);
+}
+
 /* Whether what was found for one element of the array at depth is true of all. */
 static int elements_alike(const rr_walk_t *walk, unsigned depth)
 {
@@ -460,34 +467,15 @@ static int elements_alike(const rr_walk_t *walk, unsigned depth)
     return !walk->path && !meet(walk->levels[depth].row, m->ranged, m->width);
 }
 
-static rr_walk_e walk_element(rr_walk_t *walk, unsigned depth, apr_uint64_t index, const char *text, apr_size_t len)
-{
-    const rr_cut_matcher_t *m = walk->matcher;
-    rr_walk_e verdict = descend(walk, depth, text, len, 0);
-    level_t *level = &walk->levels[depth + 1];
-
-    if (m->width && verdict != RR_WALK_LIMIT && verdict != RR_WALK_MATCH) {
-        /* the child's own row serves as scratch: shift() reads each word of it before it writes it */
-        int asked = meet(level[-1].row, m->ranged, m->width);
-
-        shift(walk, depth, NULL, asked ? ranges_at(walk, index, level->own) : NULL);
-        verdict = judge_positions(walk, level->own, verdict);
-    }
-    if (walk->memo && verdict == RR_WALK_OPEN) {
-        number(walk, level);
-    }
-    return verdict;
-}
-
 rr_walk_e rr_walk_index(rr_walk_t *walk, unsigned depth, apr_uint64_t index)
 {
     char text[24], *end = text + sizeof(text), *from = end;
-    apr_uint64_t left = index;
+    apr_uint64_t left = index, ten;
     rr_walk_e verdict;
     apr_size_t len;
 
     if (index && walk->levels[depth + 1].alike != RR_WALK_LIMIT) {
-        for (len = 3; left > 9; left /= 10) {
+        for (len = 3, ten = 10; index >= ten; ten *= 10) {
             len++;
         }
         len += walk->levels[depth].path_len;
@@ -500,7 +488,10 @@ rr_walk_e rr_walk_index(rr_walk_t *walk, unsigned depth, apr_uint64_t index)
         left /= 10;
     } while (left);
     *--from = '[';
-    verdict = walk_element(walk, depth, index, from, (apr_size_t)(end - from));
+    verdict = walk_child(walk, depth, from, (apr_size_t)(end - from), &index);
+    if (walk->memo && verdict == RR_WALK_OPEN) {
+        number(walk, &walk->levels[depth + 1]);
+    }
     if (!index && verdict != RR_WALK_LIMIT) {
         walk->levels[depth + 1].alike = elements_alike(walk, depth) ? verdict : RR_WALK_LIMIT;
     }

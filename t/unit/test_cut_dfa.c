@@ -46,22 +46,13 @@ static const char *random_path(void)
     return path;
 }
 
-static int has(const rr_dfa_t *dfa, apr_uint32_t set, unsigned bit)
-{
-    return (int)(dfa->sets[set + bit / 64] >> bit % 64 & 1);
-}
-
 /* Whether the automaton finds pattern number in path. */
 static int finds(const rr_dfa_t *dfa, const char *path, unsigned number)
 {
-    apr_uint32_t state = dfa->start;
-    int found = 0;
+    apr_uint64_t active[2] = { 0, 0 };
 
-    for (; *path; path++) {
-        found |= has(dfa, dfa->found[(state & RR_DFA_ROW) >> dfa->shift], number);
-        state = dfa->next[(state & RR_DFA_ROW) + dfa->class_of[(unsigned char)*path]];
-    }
-    return found || has(dfa, dfa->ends[(state & RR_DFA_ROW) >> dfa->shift], number);
+    active[number / 64] = (apr_uint64_t)1 << number % 64;
+    return (rr_dfa_run(dfa, dfa->start, path, strlen(path), active) & RR_DFA_FOUND) != 0;
 }
 
 static void test_one_by_one(int caseless)
