@@ -33,16 +33,20 @@ apr_status_t rr_cut_compile(const rr_cut_ops_t **pops, const rr_cut_op_t *ops, a
 
 static void add_pass(rr_cut_t *cut, rr_walk_t *walk, int retain)
 {
-    cut_pass_t *s = apr_pcalloc(cut->pool, sizeof(*s));
+    cut_pass_t *s;
 
+    if (cut->count && !cut->passes[cut->count - 1]->walk) {
+        s = cut->passes[--cut->count]; /* the one that only validates is not needed any more */
+    }
+    else {
+        s = apr_pcalloc(cut->pool, sizeof(*s));
+    }
     s->cut = cut;
     s->pool = cut->pool;
     s->walk = walk;
     s->retain = retain;
+    s->stay = retain ? 1u << RR_WALK_MATCH : 1u << RR_WALK_OPEN | 1u << RR_WALK_DEAD;
     rr_cut_pass_start(s);
-    if (cut->count && !cut->passes[cut->count - 1]->walk) {
-        cut->count--; /* the one that only validates is not needed any more */
-    }
     if (cut->count) {
         cut->passes[cut->count - 1]->next = s;
     }

@@ -91,8 +91,8 @@ static inline void keep(cut_pass_t *s)
         s->keep = s->mark;
     }
     s->mark = NULL;
-    if (s->live) {
-        s->frames[s->live - 1].kept = 1;
+    if (s->judged) {
+        s->judged->kept = 1;
     }
 }
 
@@ -110,7 +110,8 @@ static void drop(cut_pass_t *s)
 
 /* ---- containers ---- */
 
-static int push(cut_pass_t *s, int object)
+/* live: it has a frame. */
+static int push(cut_pass_t *s, int object, int live)
 {
     apr_uint64_t bit = (apr_uint64_t)1 << s->depth % 64;
 
@@ -119,14 +120,17 @@ static int push(cut_pass_t *s, int object)
     }
     s->objects[s->depth / 64] = (s->objects[s->depth / 64] & ~bit) | (object ? bit : 0);
     s->object = object;
+    s->judged = live ? &s->frames[s->live - 1] : NULL;
     s->depth++;
     return 1;
 }
 
+/* Its frame, if it had one, is gone already. */
 static void pop(cut_pass_t *s)
 {
     s->depth--;
     s->object = s->depth && s->objects[(s->depth - 1) / 64] >> (s->depth - 1) % 64 & 1;
+    s->judged = s->depth && s->depth == s->live ? &s->frames[s->live - 1] : NULL;
 }
 
 static cut_frame_t *push_frame(cut_pass_t *s)
@@ -181,11 +185,12 @@ void rr_cut_document_end(cut_pass_t *s, const char *p)
 /* The bracket at p ends the innermost container, whose values were judged. */
 static void close_live(cut_pass_t *s, const char *p)
 {
-    const cut_frame_t frame = s->frames[s->live - 1];
+    const cut_frame_t frame = *s->judged;
 
+    s->live--;
+    pop(s);
     if (s->waiting) {
         s->waiting--;
-        s->live--;
         s->held_from = frame.held_from;
         drop(s);
         s->cut->cuts = frame.count + 1;
@@ -193,11 +198,9 @@ static void close_live(cut_pass_t *s, const char *p)
     }
     if (frame.used && !frame.kept) {
         s->keep = p; /* nothing but the brackets */
-        s->silent = s->live == 1;
-        s->live--;
+        s->silent = !s->live;
     }
     else {
-        s->live--;
         keep(s);
     }
 }
@@ -207,11 +210,10 @@ static const char *close_container(cut_pass_t *s, const char *p)
     if (s->object != (*p == '}')) {
         return not_json(s, p);
     }
-    if (s->depth == s->live) {
+    if (s->judged) {
         if (too_much(s, p)) {
             return rr_cut_fail(s, p, "white space beyond RR_MAX_CUT_HELD");
         }
-        pop(s);
         close_live(s, p);
     }
     else {
@@ -246,17 +248,17 @@ static int decide_document(cut_pass_t *s, const char *p, int container)
 /* Decides about a member or element that begins at p: what is known of it, RR_WALK_LIMIT where a limit is passed. */
 static inline rr_walk_e decide(cut_pass_t *s, const char *p, int container)
 {
-    cut_frame_t *frame = &s->frames[s->live - 1];
+    cut_frame_t *frame = s->judged;
     rr_walk_e verdict = s->verdict;
 
     frame->used = 1;
     if (!s->object) {
-        verdict = s->emptied && s->live == 1 ? RR_WALK_MATCH : rr_walk_index(s->walk, s->live - 1, frame->index++);
+        verdict = s->emptied ? RR_WALK_MATCH : rr_walk_index(s->walk, s->live - 1, frame->index++);
     }
     if (verdict == RR_WALK_LIMIT || too_much(s, p)) {
         return RR_WALK_LIMIT;
     }
-    if (s->retain ? verdict == RR_WALK_MATCH : verdict != RR_WALK_MATCH) {
+    if (s->stay >> verdict & 1) {
         keep(s);
     }
     else if (!(container && verdict == RR_WALK_OPEN)) { /* else what leads to it waits on */
@@ -277,7 +279,7 @@ static const char *begin_container(cut_pass_t *s, const char *p)
     if (!s->depth) {
         live = decide_document(s, p, 1);
     }
-    else if (s->depth == s->live) {
+    else if (s->judged) {
         rr_walk_e verdict = decide(s, p, 1);
 
         if (verdict == RR_WALK_LIMIT) {
@@ -288,7 +290,7 @@ static const char *begin_container(cut_pass_t *s, const char *p)
     if (live) {
         open_live(s, p, s->retain && s->live);
     }
-    if (!push(s, object)) {
+    if (!push(s, object, live)) {
         return rr_cut_fail(s, p, "nesting beyond RR_MAX_DEPTH");
     }
     s->state = object ? S_FIRST_NAME : S_FIRST_VALUE;
@@ -307,23 +309,24 @@ static inline const char *skip_blank(const char *p, const char *end)
 
 static inline const char *begin_number(cut_pass_t *s, const char *p, const char *end)
 {
-    const char *q = p + 1;
+    const char *digits = p + (*p == '-'), *q = skip_digits(digits, end);
+    int plain = q > digits && (*digits != '0' || q == digits + 1);
 
+    if (plain && q < end && *q == '.') {
+        digits = q + 1;
+        q = skip_digits(digits, end);
+        plain = q > digits;
+    }
+    if (plain && q < end && (*q | 32) != 'e') {
+        value_end(s, q);
+        return q;
+    }
     if (*p != '-' && (*p < '0' || *p > '9')) {
         return not_json(s, p);
     }
     s->number = *p == '-' ? N_MINUS : *p == '0' ? N_ZERO : N_INT;
-    if (s->number == N_INT) {
-        while (q < end && *q >= '0' && *q <= '9') {
-            q++;
-        }
-        if (q < end && (*q == ',' || *q == '}')) {
-            value_end(s, q);
-            return q;
-        }
-    }
     s->state = S_IN_NUMBER;
-    return rr_cut_number(s, q, end);
+    return rr_cut_number(s, p + 1, end);
 }
 
 static inline const char *begin_word(cut_pass_t *s, const char *p, const char *end)
@@ -366,22 +369,17 @@ static inline const char *begin_scalar(cut_pass_t *s, const char *p, const char 
 
 static inline const char *begin_name(cut_pass_t *s, const char *p, const char *end)
 {
-    int judged = s->depth == s->live;
     const char *q;
 
     if (*p != '"') {
         return not_json(s, p);
     }
     q = skip_plain(p + 1, end);
-    if (q < end && *q == '"' && !(s->emptied && s->live == 1)) {
-        s->state = S_COLON;
-        if (judged) {
-            s->verdict = rr_walk_name(s->walk, s->live - 1, p + 1, (apr_size_t)(q - p - 1));
-        }
-        return judged && s->verdict == RR_WALK_LIMIT ? rr_cut_fail(s, q, "path beyond RR_MAX_PATH") : q + 1;
+    if (q < end && *q == '"') {
+        return name_end(s, p + 1, (apr_size_t)(q - p - 1), q);
     }
     s->state = S_IN_NAME;
-    s->collect = judged;
+    s->collect = s->judged != NULL;
     s->name_len = 0;
     return rr_cut_string(s, p + 1, q, end);
 }
@@ -394,7 +392,7 @@ static inline const char *begin_value(cut_pass_t *s, const char *p, const char *
     if (!s->depth) {
         decide_document(s, p, 0);
     }
-    else if (s->depth == s->live && decide(s, p, 0) == RR_WALK_LIMIT) {
+    else if (s->judged && decide(s, p, 0) == RR_WALK_LIMIT) {
         return over_limit(s, p);
     }
     return begin_scalar(s, p, end);
@@ -405,7 +403,7 @@ static inline const char *after_value(cut_pass_t *s, const char *p)
     if (*p != ',') {
         return *p == '}' || *p == ']' ? close_container(s, p) : not_json(s, p);
     }
-    if (s->depth == s->live && !s->frames[s->live - 1].kept) {
+    if (s->judged && !s->judged->kept) {
         s->mark = p + 1; /* the first that stays has no comma before it */
     }
     s->state = s->object ? S_NAME : S_VALUE;
@@ -515,6 +513,7 @@ void rr_cut_pass_start(cut_pass_t *s)
     s->high = 0;
     s->need = 0;
     s->depth = s->live = s->waiting = 0;
+    s->judged = NULL;
     s->emptied = s->silent = 0;
     s->held_len = s->held_from = 0;
     s->keep = s->chunk = ""; /* what comes first is kept: white space */

@@ -46,6 +46,7 @@ typedef struct cut_pass_t {
     struct cut_pass_t *next; /* NULL: the sink */
     rr_walk_t *walk;     /* NULL: everything is kept */
     int retain;
+    unsigned stay;       /* a bit for each rr_walk_e that keeps a value */
 
     cut_state_e state;
     cut_number_e number;
@@ -58,7 +59,7 @@ typedef struct cut_pass_t {
     unsigned depth, live; /* open containers; those of them that have a frame */
     int object;           /* the innermost is one, else an array */
     apr_uint64_t objects[RR_MAX_DEPTH / 64]; /* a bit a level */
-    cut_frame_t *frames;
+    cut_frame_t *frames, *judged; /* judged: of the innermost container if its values are, else NULL */
     unsigned frames_size;
     unsigned waiting;    /* innermost frames that are not in the output yet (retain) */
     int emptied;         /* the document itself was matched: its content goes, its brackets stay */
@@ -110,14 +111,33 @@ const char *rr_cut_word(cut_pass_t *s, const char *p, const char *end);
 static inline void value_end(cut_pass_t *s, const char *p)
 {
     s->state = S_AFTER;
-    if (s->depth == s->live) {
-        if (s->live) {
-            s->mark = s->frames[s->live - 1].kept ? p : NULL;
-        }
-        else {
-            rr_cut_document_end(s, p);
+    if (s->judged) {
+        s->mark = s->judged->kept ? p : NULL;
+    }
+    else if (!s->depth) {
+        rr_cut_document_end(s, p);
+    }
+}
+
+/* After a name that ends before the quote at p. */
+static inline const char *name_end(cut_pass_t *s, const char *name, apr_size_t len, const char *p)
+{
+    s->state = S_COLON;
+    if (s->judged) {
+        s->verdict = s->emptied ? RR_WALK_MATCH : rr_walk_name(s->walk, s->live - 1, name, len);
+        if (s->verdict == RR_WALK_LIMIT) {
+            return rr_cut_fail(s, p, "path beyond RR_MAX_PATH");
         }
     }
+    return p + 1;
+}
+
+static inline const char *skip_digits(const char *p, const char *end)
+{
+    while (p < end && *p >= '0' && *p <= '9') {
+        p++;
+    }
+    return p;
 }
 
 /* The first byte that is a quote, a backslash, a control character or no ASCII. */

@@ -173,24 +173,13 @@ static int utf8_lead(cut_pass_t *s, unsigned char c)
 
 static const char *end_name(cut_pass_t *s, const char *from, const char *p)
 {
-    s->state = S_COLON;
-    if (!s->collect) {
-        return p + 1;
-    }
-    if (s->emptied && s->live == 1) {
-        s->verdict = RR_WALK_MATCH;
-        return p + 1;
-    }
     if (!s->name_len) {
-        s->verdict = rr_walk_name(s->walk, s->live - 1, from, (apr_size_t)(p - from));
+        return name_end(s, from, (apr_size_t)(p - from), p);
     }
-    else if (name_add(s, from, (apr_size_t)(p - from))) {
-        s->verdict = rr_walk_name(s->walk, s->live - 1, s->name, s->name_len);
+    if (!s->emptied && !name_add(s, from, (apr_size_t)(p - from))) {
+        return rr_cut_fail(s, p, "path beyond RR_MAX_PATH");
     }
-    else {
-        s->verdict = RR_WALK_LIMIT;
-    }
-    return s->verdict == RR_WALK_LIMIT ? rr_cut_fail(s, p, "path beyond RR_MAX_PATH") : p + 1;
+    return name_end(s, s->name, s->name_len, p);
 }
 
 static const char *end_string(cut_pass_t *s, const char *from, const char *p)
