@@ -15,6 +15,7 @@
 
 #define FLUSH_TIME apr_time_from_sec(5) /* between batches of last-used times */
 #define WRITER_WAIT apr_time_from_msec(150) /* for another process to end its write */
+#define TURN_WAIT apr_time_from_sec(3) /* for this process's own changes before */
 #define NO_CHANGES 1 /* a state: it can be read. No status has this number */
 
 struct core_live_t {
@@ -31,6 +32,8 @@ struct core_live_t {
     const rr_keyring_t *ring;    /* atomic; set once */
     const core_pepper_t *pepper; /* atomic; an old one stays for those who use it */
     int down;                    /* atomic: the status last logged, NO_CHANGES, 0 while it works */
+    int changing;                /* a thread makes a change: the others wait for turn, not on connections */
+    apr_thread_cond_t *turn;
     apr_thread_cond_t *cond;
     apr_thread_t *thread;
     int stop;
@@ -63,6 +66,7 @@ core_live_t *core_live_make(server_rec *s, const char *driver, const char *param
     live->used = core_used_make(pchild);
     live->snapshots = core_snapshots_make(pchild);
     if (apr_thread_mutex_create(&live->mutex, APR_THREAD_MUTEX_DEFAULT, pchild) != APR_SUCCESS ||
+        apr_thread_cond_create(&live->turn, pchild) != APR_SUCCESS ||
         apr_thread_cond_create(&live->cond, pchild) != APR_SUCCESS) {
         return NULL;
     }
@@ -183,6 +187,49 @@ static apr_status_t run_once(core_reading_t *reading, attempt_t *attempt, core_l
     return rv;
 }
 
+/*
+ * Changes go one after another in any case: each raises the revision. Let several begin, and they hold every
+ * connection while they wait for one another, and reads find none.
+ */
+static int begin_change(core_live_t *live)
+{
+    apr_time_t now, deadline = apr_time_now() + TURN_WAIT;
+    int mine;
+
+    apr_thread_mutex_lock(live->mutex);
+    while (live->changing && (now = apr_time_now()) < deadline) {
+        apr_thread_cond_timedwait(live->turn, live->mutex, deadline - now);
+    }
+    mine = !live->changing;
+    live->changing = 1;
+    apr_thread_mutex_unlock(live->mutex);
+    return mine;
+}
+
+static void end_change(core_live_t *live)
+{
+    apr_thread_mutex_lock(live->mutex);
+    live->changing = 0;
+    apr_thread_cond_signal(live->turn);
+    apr_thread_mutex_unlock(live->mutex);
+}
+
+/* A change, once nothing else writes. */
+static apr_status_t run_change(core_reading_t *reading, attempt_t *attempt, core_live_t *live, core_store_work_t work,
+                               void *baton, apr_pool_t *p, rr_err_t *err)
+{
+    apr_status_t rv;
+
+    if (!begin_change(live)) {
+        return rr_err_set(err, RR_EUNAVAIL, "turn", "the changes before this one do not end");
+    }
+    rv = live->probe && !core_probe_await_writer(live->probe, WRITER_WAIT)
+             ? rr_err_set(err, RR_EUNAVAIL, "lock", "another program is writing to the store, and does not end")
+             : run_once(reading, attempt, live, work, baton, p, err);
+    end_change(live);
+    return rv;
+}
+
 apr_status_t core_live_run(core_reading_t *reading, core_live_t *live, core_store_work_t work, void *baton, int again,
                            apr_pool_t *p, rr_err_t *err)
 {
@@ -190,12 +237,8 @@ apr_status_t core_live_run(core_reading_t *reading, core_live_t *live, core_stor
     rr_err_t own = RR_ERR_INIT;
     apr_status_t rv;
 
-    if (!again && live->probe && !core_probe_await_writer(live->probe, WRITER_WAIT)) {
-        rv = rr_err_set(&own, RR_EUNAVAIL, "lock", "another program is writing to the store, and does not end");
-    }
-    else {
-        rv = run_once(reading, &attempt, live, work, baton, p, &own);
-    }
+    rv = again ? run_once(reading, &attempt, live, work, baton, p, &own)
+               : run_change(reading, &attempt, live, work, baton, p, &own);
     if (attempt.stale && again && is_outage(rv)) { /* a server that was restarted meanwhile */
         rr_err_clear(&own);
         rv = run_once(reading, &attempt, live, work, baton, p, &own);

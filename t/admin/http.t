@@ -165,4 +165,11 @@ my $before = call($operator, 'GET', "/clients/acme/credentials/$id")->header('ET
 call($operator, 'GET', $_) for '/clients', '/clients/acme/credentials', '/revocations';
 is(call($operator, 'GET', "/clients/acme/credentials/$id")->header('ETag'), $before, 'reading changes nothing');
 
+# ---- many at once: each change waits for its turn, and holds no connection that a reader needs ----
+my @at_once = map { my $n = $_;
+    (map({ { method => 'POST', path => '/rr-admin/clients/acme/targets', headers => by($operator, %json),
+             body => json_text({ targetName => "at-once-$n-$_", targetBaseURL => 'https://api.example.com' }) } } 1 .. 3),
+     { path => '/me', headers => by($robot) }) } 1 .. 40;
+is_deeply($httpd->statuses_at_once(16, @at_once), { 201 => 120, 200 => 40 }, 'twelve who write and four who read');
+
 finish();
