@@ -108,8 +108,8 @@ apr_size_t rr_json_packed_size(const rr_json_t *value);
 /**
  * Copies value with all that is below it into one block, for those who keep it longer than a pool.
  *
- * Ownership: the copy is block, which is aligned for a pointer and has rr_json_packed_size(value) bytes.
+ * Ownership: the copy is block, which is aligned for a pointer; size is rr_json_packed_size(value).
  */
-const rr_json_t *rr_json_pack(void *block, const rr_json_t *value);
+const rr_json_t *rr_json_pack(void *block, apr_size_t size, const rr_json_t *value);
 
 #endif

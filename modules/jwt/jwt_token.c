@@ -214,23 +214,22 @@ static const apr_array_header_t *scopes_of(const token_t *token)
     const rr_party_t *party = token->issuer->party;
     const char *claim = token->issuer->scope_claim;
     const rr_json_t *value = claim ? rr_json_at(token->claims.all, claim) : rr_json_member(token->claims.all, "scope");
-    apr_array_header_t *words, *scopes;
-    int i;
+    apr_array_header_t *words;
+    int i, kept = 0;
 
     if (!claim && !value) {
         value = rr_json_member(token->claims.all, "scp");
     }
     words = rr_json_words(token->r->pool, value);
-    scopes = party ? apr_array_copy(token->r->pool, party->scopes)
-                   : apr_array_make(token->r->pool, words->nelts, sizeof(const char *));
     for (i = 0; i < words->nelts; i++) {
         const char *word = APR_ARRAY_IDX(words, i, const char *);
 
         if (strncmp(word, OWN_SCOPE, sizeof(OWN_SCOPE) - 1) != 0) {
-            APR_ARRAY_PUSH(scopes, const char *) = word;
+            APR_ARRAY_IDX(words, kept++, const char *) = word;
         }
     }
-    return scopes;
+    words->nelts = kept;
+    return party ? apr_array_append(token->r->pool, party->scopes, words) : words;
 }
 
 /* Which identity the verified token gives, and whose credential verified it. */

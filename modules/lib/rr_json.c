@@ -284,20 +284,19 @@ apr_size_t rr_json_packed_size(const rr_json_t *value)
     return nodes * sizeof(rr_json_t) + text;
 }
 
-/* Where the next value and the next text go. */
+/* Values go to the block's begin, texts to its end: where each of them meets the other need not be known. */
 typedef struct pack_t {
-    rr_json_t *node;
-    char *text;
+    rr_json_t *node; /* where the next value goes */
+    char *text;      /* where the last text went */
 } pack_t;
 
 static const char *pack_text(pack_t *pack, const char *text, apr_size_t len)
 {
-    char *to = pack->text;
+    char *to = pack->text - len - 1;
 
     memcpy(to, text, len);
     to[len] = '\0';
-    pack->text += len + 1;
-    return to;
+    return pack->text = to;
 }
 
 /* As deep as measure. */
@@ -322,14 +321,10 @@ static void pack_value(pack_t *pack, rr_json_t *to, const rr_json_t *from)
     }
 }
 
-const rr_json_t *rr_json_pack(void *block, const rr_json_t *value)
+const rr_json_t *rr_json_pack(void *block, apr_size_t size, const rr_json_t *value)
 {
-    apr_size_t nodes = 1, text = 0;
-    pack_t pack = { .node = block };
+    pack_t pack = { (rr_json_t *)block + 1, (char *)block + size };
 
-    measure(&nodes, &text, value);
-    pack.text = (char *)(pack.node + nodes);
-    pack.node++;
     pack_value(&pack, block, value);
     return block;
 }

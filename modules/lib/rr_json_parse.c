@@ -34,7 +34,7 @@ typedef struct parser_t {
     rr_json_t *heap;        /* the stack once it has grown; NULL: it has not. Not of the pool, where every size would stay */
     apr_size_t used, room;
     int is_few;             /* the stack does not grow */
-    frame_t frames[RR_MAX_JSON_DEPTH];
+    frame_t *frames;        /* RR_MAX_JSON_DEPTH of them */
     int depth;
     const char *name;       /* of the member whose value is read */
     apr_uint32_t name_len;
@@ -252,7 +252,7 @@ static int read_scalar(parser_t *ps, rr_json_t *value)
         value->kind = RR_JSON_STRING;
         return read_string(ps, &value->u.text, &value->size);
     }
-    for (i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+    for (i = 0; *ps->at >= 'f' && i < sizeof(words) / sizeof(words[0]); i++) { /* no number begins so */
         if (!strncmp(ps->at, words[i].word, words[i].len)) {
             value->kind = words[i].kind;
             value->is_true = words[i].is_true;
@@ -457,7 +457,8 @@ static apr_status_t parse(const rr_json_t **pvalue, const char *text, apr_size_t
                           rr_err_t *err)
 {
     rr_json_t first[RR_JSON_LOOK_VALUES];
-    parser_t ps = { .p = p, .stack = first, .room = RR_JSON_LOOK_VALUES, .is_few = is_few };
+    frame_t frames[RR_MAX_JSON_DEPTH];
+    parser_t ps = { .p = p, .stack = first, .room = RR_JSON_LOOK_VALUES, .is_few = is_few, .frames = frames };
     int good;
 
     *pvalue = NULL;
@@ -507,8 +508,9 @@ apr_status_t rr_json_parse_few(const rr_json_t **pvalue, const char *text, apr_s
 int rr_json_look(char *text, apr_size_t len, const char *name)
 {
     rr_json_t values[RR_JSON_LOOK_VALUES];
+    frame_t frames[RR_MAX_JSON_DEPTH];
     parser_t ps = { .begin = text, .at = text, .end = text + len, .stack = values, .room = RR_JSON_LOOK_VALUES,
-                    .is_few = 1, .look_for = name };
+                    .is_few = 1, .frames = frames, .look_for = name };
 
     text[len] = '\0';
     return read_text(&ps) && ps.found;

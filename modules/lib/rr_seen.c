@@ -158,7 +158,7 @@ static page_t *copy(const rr_seen_token_t *token)
     }
     page->token = *token;
     page->token.proof = memcpy(rest, token->proof, token->proof_len);
-    rr_claims_find(&page->token.claims, rr_json_pack(rest + proof_size, token->claims.all));
+    rr_claims_find(&page->token.claims, rr_json_pack(rest + proof_size, claims_size, token->claims.all));
     page->token.signature = memcpy(rest + proof_size + claims_size, token->signature, token->signature_len);
     page->size = size;
     return page;
