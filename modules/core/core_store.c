@@ -232,35 +232,57 @@ static apr_interval_time_t max_age(const core_store_conf_t *conf)
 /* ---- keys ---- */
 
 typedef struct {
+    core_live_t *live;
     const unsigned char *digest;
+    apr_uint64_t before; /* the latest reading when this was asked */
+    core_found_t *found;
+    int meanwhile; /* found is what another request has found since */
     const rr_credential_t *credential;
     rr_revision_t revision;
 } find_work_t;
+
+/* Many may have waited for a connection to ask for the same key: whoever came first asked for all. */
+static int found_meanwhile(const find_work_t *work, apr_pool_t *p)
+{
+    core_view_t view;
+
+    return core_known_view(&view, core_live_known(work->live)) && view.number > work->before &&
+           core_cache_get(work->found, core_live_keys(work->live), work->digest, p) &&
+           work->found->generation == view.generation;
+}
 
 static apr_status_t find_key(void *baton, rr_store_t *store, apr_pool_t *p, rr_err_t *err)
 {
     find_work_t *work = baton;
 
-    return rr_store_key_find(&work->credential, &work->revision, store, work->digest, p, err);
+    work->meanwhile = found_meanwhile(work, p);
+    return work->meanwhile ? APR_SUCCESS
+                           : rr_store_key_find(&work->credential, &work->revision, store, work->digest, p, err);
 }
 
-/* Whether memory knows what digest is, as the store has it now. */
-static int recall_digest(core_found_t *found, request_rec *r, core_live_t *live, const core_store_conf_t *conf,
-                         const unsigned char *digest)
+/* Whether memory knows what digest is, as the store has it now. Errors: the store's. */
+static apr_status_t recall_digest(int *knows, core_found_t *found, request_rec *r, core_live_t *live,
+                                  const core_store_conf_t *conf, const unsigned char *digest, rr_err_t *err)
 {
-    return core_cache_get(found, core_live_keys(live), digest, r->pool) &&
-           core_live_holds(&core_request(r)->proven, live, found->generation, max_age(conf), r->pool);
+    *knows = 0;
+    return core_cache_get(found, core_live_keys(live), digest, r->pool)
+               ? core_live_holds(knows, &core_request(r)->proven, live, found->generation, max_age(conf), r->pool, err)
+               : APR_SUCCESS;
 }
 
 /* What digest is in the store. *pother: the store has another pepper than digest was made with. */
 static apr_status_t ask_digest(core_found_t *found, int *pother, request_rec *r, core_live_t *live,
                                const core_pepper_t *pepper, const unsigned char *digest, rr_err_t *err)
 {
-    find_work_t work = { .digest = digest };
+    find_work_t work = { .live = live, .digest = digest, .before = core_known_number(core_live_known(live)), .found = found };
     core_reading_t reading;
-    apr_status_t rv;
+    apr_status_t rv = core_live_run(&reading, live, find_key, &work, 1, r->pool, err);
 
-    rv = core_live_run(&reading, live, find_key, &work, 1, r->pool, err);
+    *pother = 0;
+    if (work.meanwhile) {
+        core_request(r)->proven = found->generation;
+        return APR_SUCCESS;
+    }
     if (rv != APR_SUCCESS && !APR_STATUS_IS_NOTFOUND(rv)) {
         return rv;
     }
@@ -269,6 +291,7 @@ static apr_status_t ask_digest(core_found_t *found, int *pother, request_rec *r,
     found->credential = work.credential;
     found->noted = NULL;
     found->generation = core_known_note(core_live_known(live), &work.revision, &reading, CORE_REVOKED_UNKNOWN);
+    core_request(r)->proven = found->generation;
     core_cache_put(core_live_keys(live), digest, found, r->pool);
     return APR_SUCCESS;
 }
@@ -285,7 +308,7 @@ apr_status_t core_store_credential_find(const rr_credential_t **pfound, request_
     rr_err_t why;
     apr_status_t rv;
     apr_time_t now;
-    int tries, other = 1;
+    int tries, knows, other = 1;
 
     *pfound = NULL;
     if (!live) {
@@ -301,14 +324,17 @@ apr_status_t core_store_credential_find(const rr_credential_t **pfound, request_
         if (rv != APR_SUCCESS) {
             return rr_err_set(err, rv == RR_EINVAL ? APR_NOTFOUND : rv, "key", "the secret cannot be digested");
         }
-        if (recall_digest(&found, r, live, conf, digest)) {
+        rv = recall_digest(&knows, &found, r, live, conf, digest, &why);
+        if (rv == APR_SUCCESS && knows) {
             other = 0;
             break;
         }
         if (kind == RR_CREDENTIAL_KEY && rr_key_shape(secret, len) == RR_KEY_BROKEN) {
             return rr_err_set(err, RR_EINVAL, "key", "its checksum is wrong"); /* the store need not be asked */
         }
-        rv = ask_digest(&found, &other, r, live, pepper, digest, &why);
+        if (rv == APR_SUCCESS) {
+            rv = ask_digest(&found, &other, r, live, pepper, digest, &why);
+        }
         if (rv == RR_EINVAL) { /* a row that somebody else wrote, and not the store at large */
             RR_LOG_R(APLOG_ERR, 0, r, 10710, "a key is refused: %s", rr_err_text(&why));
         }
@@ -336,15 +362,7 @@ apr_status_t core_store_credential_find(const rr_credential_t **pfound, request_
 typedef struct {
     rr_token_t token;
     rr_revision_t revision;
-    int any;
 } token_work_t;
-
-static apr_status_t ask_any(void *baton, rr_store_t *store, apr_pool_t *p, rr_err_t *err)
-{
-    token_work_t *work = baton;
-
-    return rr_store_revocation_any(&work->any, &work->revision, store, p, err);
-}
 
 static apr_status_t ask_token(void *baton, rr_store_t *store, apr_pool_t *p, rr_err_t *err)
 {
@@ -357,19 +375,18 @@ static apr_status_t ask_token(void *baton, rr_store_t *store, apr_pool_t *p, rr_
 static apr_status_t any_revoked(core_view_t *view, request_rec *r, core_live_t *live, const core_store_conf_t *conf,
                                 rr_err_t *err)
 {
-    token_work_t work = { 0 };
-    core_reading_t reading;
+    apr_uint64_t *proven = &core_request(r)->proven;
+    core_answer_t answer;
     apr_status_t rv;
 
     if (core_known_view(view, core_live_known(live)) && view->revoked != CORE_REVOKED_UNKNOWN &&
-        (view->generation == core_request(r)->proven ||
-         core_live_is_fresh(live, view, max_age(conf), apr_time_now()))) {
+        (view->generation == *proven || core_live_is_fresh(live, view, max_age(conf), apr_time_now()))) {
         return APR_SUCCESS;
     }
-    rv = core_live_run(&reading, live, ask_any, &work, 1, r->pool, err);
+    rv = core_live_ask(&answer, live, r->pool, err);
     if (rv == APR_SUCCESS) {
-        view->revoked = work.any ? CORE_REVOKED_SOME : CORE_REVOKED_NONE;
-        view->generation = core_known_note(core_live_known(live), &work.revision, &reading, view->revoked);
+        view->revoked = answer.revoked;
+        view->generation = *proven = answer.generation;
     }
     return rv;
 }

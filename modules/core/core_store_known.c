@@ -27,6 +27,7 @@ _Static_assert(sizeof(picture_t) == WORDS * sizeof(apr_uint64_t), "a view is who
 
 struct core_known_t {
     apr_thread_mutex_t *mutex;
+    apr_uint64_t readings; /* numbers handed out */
     apr_uint64_t sequence;
     picture_t now;
     rr_revision_t revision;    /* of now.view.generation; the mutex's */
@@ -38,6 +39,16 @@ core_known_t *core_known_make(apr_pool_t *p)
     core_known_t *known = apr_pcalloc(p, sizeof(*known));
 
     return apr_thread_mutex_create(&known->mutex, APR_THREAD_MUTEX_DEFAULT, p) == APR_SUCCESS ? known : NULL;
+}
+
+apr_uint64_t core_known_number(const core_known_t *known)
+{
+    return __atomic_load_n(&known->readings, __ATOMIC_SEQ_CST);
+}
+
+apr_uint64_t core_known_next(core_known_t *known)
+{
+    return __atomic_add_fetch(&known->readings, 1, __ATOMIC_SEQ_CST);
 }
 
 int core_known_view(core_view_t *view, const core_known_t *known)
@@ -86,12 +97,16 @@ apr_uint64_t core_known_note(core_known_t *known, const rr_revision_t *revision,
     view = known->now.view;
     if (!view.generation || !rr_revision_equal(&known->revision, revision)) {
         view.generation = ++known->generations;
+        view.number = 0;
         view.verified = 0;
         view.revoked = CORE_REVOKED_UNKNOWN;
         known->revision = *revision;
     }
     if (revoked != CORE_REVOKED_UNKNOWN) {
         view.revoked = revoked;
+    }
+    if (reading->number > view.number) {
+        view.number = reading->number;
     }
     if (reading->started >= view.verified) {
         view.verified = reading->started;

@@ -25,6 +25,7 @@ struct core_live_t {
     core_probe_t *probe; /* NULL but for sqlite3 */
     core_pool_t *pool;
     core_known_t *known;
+    core_ask_t *ask;
     core_cache_t *keys, *tokens;
     core_used_t *used;
     core_snapshots_t *snapshots;
@@ -47,6 +48,8 @@ static void forget(void *baton)
     core_known_forget(live->known);
 }
 
+static apr_status_t ask_store(core_answer_t *answer, void *baton, apr_pool_t *p, rr_err_t *err);
+
 core_live_t *core_live_make(server_rec *s, const char *driver, const char *params, const char *key_source,
                             const rr_keyring_t *ring, apr_pool_t *pchild)
 {
@@ -61,6 +64,7 @@ core_live_t *core_live_make(server_rec *s, const char *driver, const char *param
     }
     live->pool = core_pool_make(driver, params, live->probe, forget, live, pchild);
     live->known = core_known_make(pchild);
+    live->ask = live->known ? core_ask_make(ask_store, live, live->known, pchild) : NULL;
     live->keys = core_cache_make(pchild);
     live->tokens = core_cache_make(pchild);
     live->used = core_used_make(pchild);
@@ -70,7 +74,7 @@ core_live_t *core_live_make(server_rec *s, const char *driver, const char *param
         apr_thread_cond_create(&live->cond, pchild) != APR_SUCCESS) {
         return NULL;
     }
-    return live->pool && live->known && live->keys && live->tokens && live->used && live->snapshots ? live : NULL;
+    return live->pool && live->ask && live->keys && live->tokens && live->used && live->snapshots ? live : NULL;
 }
 
 core_known_t *core_live_known(core_live_t *live)
@@ -179,6 +183,7 @@ static apr_status_t run_once(core_reading_t *reading, attempt_t *attempt, core_l
     if (rv != APR_SUCCESS) {
         return rv;
     }
+    reading->number = core_known_next(live->known);
     reading->started = apr_time_now();
     reading->stamped = live->probe && core_probe_look(&reading->stamp, live->probe);
     rv = work(baton, connection->store, p, err);
@@ -247,34 +252,71 @@ apr_status_t core_live_run(core_reading_t *reading, core_live_t *live, core_stor
     return rv == APR_SUCCESS ? rv : rr_err_set(err, rv, own.where, "%s", rr_err_text(&own));
 }
 
-static apr_status_t ask_revision(void *baton, rr_store_t *store, apr_pool_t *p, rr_err_t *err)
-{
-    return rr_store_revision(baton, store, p, err);
-}
+/* ---- the revision ---- */
 
-static int still_holds(core_live_t *live, apr_uint64_t generation, apr_interval_time_t max_age, apr_pool_t *p)
-{
+typedef struct {
     rr_revision_t revision;
-    core_reading_t reading;
-    core_view_t view;
+    int any;
+} ask_work_t;
 
-    if (!core_known_view(&view, live->known) || view.generation != generation) {
-        return 0;
-    }
-    if (core_live_is_fresh(live, &view, max_age, apr_time_now())) {
-        return 1;
-    }
-    return core_live_run(&reading, live, ask_revision, &revision, 1, p, NULL) == APR_SUCCESS
-           && core_known_note(live->known, &revision, &reading, CORE_REVOKED_UNKNOWN) == generation;
+static apr_status_t read_revision(void *baton, rr_store_t *store, apr_pool_t *p, rr_err_t *err)
+{
+    ask_work_t *work = baton;
+
+    return rr_store_revocation_any(&work->any, &work->revision, store, p, err);
 }
 
-int core_live_holds(apr_uint64_t *proven, core_live_t *live, apr_uint64_t generation, apr_interval_time_t max_age,
-                    apr_pool_t *p)
+/* The question of live->ask. */
+static apr_status_t ask_store(core_answer_t *answer, void *baton, apr_pool_t *p, rr_err_t *err)
 {
-    if (generation != *proven && still_holds(live, generation, max_age, p)) {
+    core_live_t *live = baton;
+    core_reading_t reading = { 0 };
+    ask_work_t work;
+    apr_status_t rv = core_live_run(&reading, live, read_revision, &work, 1, p, err);
+
+    answer->number = reading.number;
+    if (rv == APR_SUCCESS) {
+        answer->revoked = work.any ? CORE_REVOKED_SOME : CORE_REVOKED_NONE;
+        answer->generation = core_known_note(live->known, &work.revision, &reading, answer->revoked);
+    }
+    return rv;
+}
+
+apr_status_t core_live_ask(core_answer_t *answer, core_live_t *live, apr_pool_t *p, rr_err_t *err)
+{
+    rr_err_t own = RR_ERR_INIT;
+    apr_status_t rv = core_ask(answer, live->ask, p, &own);
+
+    if (rv == APR_TIMEUP) { /* other failures were noted by who asked */
+        rv = RR_EUNAVAIL;
+        note_state(live, rv, 0, &own);
+    }
+    return rv == APR_SUCCESS ? rv : rr_err_set(err, rv, own.where, "%s", rr_err_text(&own));
+}
+
+apr_status_t core_live_holds(int *holds, apr_uint64_t *proven, core_live_t *live, apr_uint64_t generation,
+                             apr_interval_time_t max_age, apr_pool_t *p, rr_err_t *err)
+{
+    core_answer_t answer;
+    core_view_t view;
+    apr_status_t rv;
+
+    *holds = generation == *proven;
+    if (*holds || !core_known_view(&view, live->known) || view.generation != generation) {
+        return APR_SUCCESS;
+    }
+    *holds = core_live_is_fresh(live, &view, max_age, apr_time_now());
+    if (!*holds) {
+        rv = core_live_ask(&answer, live, p, err);
+        if (rv != APR_SUCCESS) {
+            return rv;
+        }
+        *holds = answer.generation == generation;
+    }
+    if (*holds) {
         *proven = generation;
     }
-    return generation == *proven;
+    return APR_SUCCESS;
 }
 
 /* ---- master key and pepper ---- */
@@ -315,6 +357,9 @@ apr_status_t core_live_keyring(const rr_keyring_t **pring, core_live_t *live, rr
 }
 
 typedef struct {
+    core_live_t *live;
+    const core_pepper_t *old; /* the one in use, which will not do */
+    const core_pepper_t *other; /* what another request has read meanwhile; NULL: none has */
     const rr_keyring_t *ring;
     apr_pool_t *p;
     core_pepper_t *pepper;
@@ -324,8 +369,14 @@ typedef struct {
 static apr_status_t read_pepper(void *baton, rr_store_t *store, apr_pool_t *p, rr_err_t *err)
 {
     pepper_work_t *wanted = baton;
-    apr_status_t rv = rr_store_begin_read(store, err);
+    const core_pepper_t *now = __atomic_load_n(&wanted->live->pepper, __ATOMIC_ACQUIRE);
+    apr_status_t rv;
 
+    if (now != wanted->old) {
+        wanted->other = now;
+        return APR_SUCCESS;
+    }
+    rv = rr_store_begin_read(store, err);
     if (rv != APR_SUCCESS) {
         return rv;
     }
@@ -341,8 +392,9 @@ apr_status_t core_live_pepper(const core_pepper_t **ppepper, core_live_t *live, 
                               rr_err_t *err)
 {
     const core_pepper_t *pepper = __atomic_load_n(&live->pepper, __ATOMIC_ACQUIRE);
-    pepper_work_t wanted = { 0 };
+    pepper_work_t wanted = { .live = live, .old = pepper };
     core_reading_t reading;
+    core_answer_t answer;
     apr_status_t rv;
 
     *ppepper = pepper;
@@ -351,7 +403,7 @@ apr_status_t core_live_pepper(const core_pepper_t **ppepper, core_live_t *live, 
     }
     /* Where there is no store either, that is the thing to say first. */
     if ((!__atomic_load_n(&live->ring, __ATOMIC_ACQUIRE) &&
-         (rv = core_live_run(&reading, live, ask_revision, &wanted.revision, 1, p, err)) != APR_SUCCESS) ||
+         (rv = core_live_ask(&answer, live, p, err)) != APR_SUCCESS) ||
         (rv = core_live_keyring(&wanted.ring, live, err)) != APR_SUCCESS) {
         return rv;
     }
@@ -361,11 +413,11 @@ apr_status_t core_live_pepper(const core_pepper_t **ppepper, core_live_t *live, 
     apr_thread_mutex_unlock(live->mutex);
     wanted.pepper = apr_pcalloc(wanted.p, sizeof(*wanted.pepper));
     rv = core_live_run(&reading, live, read_pepper, &wanted, 1, p, err);
-    if (rv != APR_SUCCESS) {
+    if (rv != APR_SUCCESS || wanted.other) {
         apr_thread_mutex_lock(live->mutex);
         apr_pool_destroy(wanted.p);
         apr_thread_mutex_unlock(live->mutex);
-        *ppepper = NULL;
+        *ppepper = wanted.other;
         return rv;
     }
     apr_cpystrn(wanted.pepper->store, wanted.revision.store, sizeof(wanted.pepper->store));

@@ -6,6 +6,7 @@
 #define CORE_STORE_LIVE_H
 
 #include "core_store.h"
+#include "core_store_ask.h"
 #include "core_store_cache.h"
 #include "core_store_known.h"
 #include "core_store_pool.h"
@@ -45,14 +46,20 @@ server_rec *core_live_server(const core_live_t *live);
 /** Whether nothing was committed since view, or max_age allows not to ask; asks no database. */
 int core_live_is_fresh(core_live_t *live, const core_view_t *view, apr_interval_time_t max_age, apr_time_t now);
 
+/** Asks the store for its revision, together with all who ask now: core_store_ask.h. What fails is logged, as by run. */
+apr_status_t core_live_ask(core_answer_t *answer, core_live_t *live, apr_pool_t *p, rr_err_t *err);
+
 /**
  * Whether what was found at that generation still holds. Where only the probe's answer changed (a last-used time was
- * written), one question makes it good for all requests that follow; where there is no probe, each request asks once.
+ * written), one question makes it good for all requests that follow; where there is no probe, each request asks once,
+ * together with those that ask at the same time.
  *
  * *proven is the request's: the generation that it found to hold, which it need not ask for again; 0: none.
+ *
+ * Errors: the store's; *holds is then 0.
  */
-int core_live_holds(apr_uint64_t *proven, core_live_t *live, apr_uint64_t generation, apr_interval_time_t max_age,
-                    apr_pool_t *p);
+apr_status_t core_live_holds(int *holds, apr_uint64_t *proven, core_live_t *live, apr_uint64_t generation,
+                             apr_interval_time_t max_age, apr_pool_t *p, rr_err_t *err);
 
 /** The pepper in use, read from the store first if there is none, or if it is not store's (NULL: any). */
 apr_status_t core_live_pepper(const core_pepper_t **ppepper, core_live_t *live, const char *store, apr_pool_t *p,

@@ -3,8 +3,10 @@
  * core_store_pool.c: connections of one process to one store.
  *
  * Not mod_dbd's: a connection whose statement failed is closed here, not
- * handed to the next; waiting is bounded; after a failure one thread at a time
- * tries again, with growing pauses, and the others are told at once.
+ * handed to the next; waiting is bounded; one thread at a time connects, which
+ * takes a server many times as long as a statement, so that a rush is served by
+ * those there are; after a failure it tries again with growing pauses, and the
+ * others are told at once.
  *
  * Threads: any. Connecting and closing happen outside the mutex.
  */
@@ -15,7 +17,8 @@
 #include <apr_thread_mutex.h>
 
 #define MAX_OPEN 10                            /* connections a process: a statement takes microseconds */
-#define WAIT_TIME apr_time_from_msec(100)      /* for a connection to become free */
+#define WAIT_TIME apr_time_from_msec(100)      /* while none becomes free */
+#define LONGEST_WAIT apr_time_from_sec(2)      /* in a rush, and for the first one: libpq is told to give up then */
 #define FIRST_PAUSE apr_time_from_msec(50)     /* after a failure; doubled by each further one */
 #define LONGEST_PAUSE apr_time_from_msec(1000)
 #define IDLE_TIME apr_time_from_sec(30)        /* until an idle connection is closed */
@@ -31,7 +34,8 @@ struct core_pool_t {
     core_connection_t *kept; /* a broken one of sqlite3: see keep_broken; not in open */
     int open;                /* idle and in use */
     apr_uint64_t epoch;      /* idle connections of another epoch are not used again */
-    int trying;              /* after a failure: one thread is connecting */
+    int trying;              /* one thread is connecting */
+    apr_time_t moved;        /* when one was last given back, or made */
     apr_time_t retry_at;     /* 0: the last attempt went well */
     apr_interval_time_t pause;
     rr_err_t failure; /* of the last attempt */
@@ -152,6 +156,7 @@ static core_connection_t *take_idle(core_pool_t *pool, core_connection_t **pdead
 static void note_attempt(core_pool_t *pool, apr_status_t rv, const rr_err_t *err)
 {
     pool->trying = 0;
+    pool->moved = apr_time_now();
     if (rv == APR_SUCCESS) {
         pool->retry_at = 0;
         pool->pause = 0;
@@ -176,7 +181,7 @@ static apr_status_t connect_unlocked(core_connection_t **pconnection, core_pool_
     apr_status_t rv;
 
     pool->open++;
-    pool->trying = pool->retry_at != 0;
+    pool->trying = 1;
     apr_thread_mutex_unlock(pool->mutex);
 
     if (dead) {
@@ -199,15 +204,25 @@ static apr_status_t connect_unlocked(core_connection_t **pconnection, core_pool_
     return rv == APR_SUCCESS ? rv : rr_err_set(err, rv, failure.where, "%s", rr_err_text(&failure));
 }
 
+/* Under the mutex: how much longer to wait. While connections come back, or one is being made, it may take longer. */
+static apr_interval_time_t time_left(const core_pool_t *pool, apr_time_t begun, apr_time_t now)
+{
+    apr_time_t moved = pool->trying ? now : pool->moved > begun ? pool->moved : begun;
+    apr_interval_time_t left = moved + WAIT_TIME - now, most = begun + LONGEST_WAIT - now;
+
+    return left < most ? left : most;
+}
+
 apr_status_t core_pool_take(core_connection_t **pconnection, core_pool_t *pool, rr_err_t *err)
 {
-    apr_time_t deadline = apr_time_now() + WAIT_TIME;
+    apr_time_t begun = apr_time_now();
     core_connection_t *dead = NULL;
     apr_status_t rv = APR_SUCCESS;
 
     *pconnection = NULL;
     apr_thread_mutex_lock(pool->mutex);
     for (;;) {
+        apr_interval_time_t left;
         apr_time_t now;
 
         *pconnection = take_idle(pool, &dead);
@@ -219,14 +234,15 @@ apr_status_t core_pool_take(core_connection_t **pconnection, core_pool_t *pool, 
             rv = rr_err_set(err, pool->failure.status, pool->failure.where, "%s", rr_err_text(&pool->failure));
             break;
         }
-        if (pool->open < MAX_OPEN) {
+        if (pool->open < MAX_OPEN && !pool->trying) {
             return connect_unlocked(pconnection, pool, dead, err);
         }
-        if (now >= deadline) {
-            rv = rr_err_set(err, RR_EUNAVAIL, "pool", "all %d connections to the store were busy for 100 ms", MAX_OPEN);
+        left = time_left(pool, begun, now);
+        if (left <= 0) {
+            rv = rr_err_set(err, RR_EUNAVAIL, "pool", "no connection to the store became free, of %d", pool->open);
             break;
         }
-        apr_thread_cond_timedwait(pool->cond, pool->mutex, deadline - now);
+        apr_thread_cond_timedwait(pool->cond, pool->mutex, left);
     }
     apr_thread_mutex_unlock(pool->mutex);
     if (dead) {
@@ -255,15 +271,17 @@ static core_connection_t *keep_broken(core_pool_t *pool, core_connection_t *conn
 void core_pool_give(core_pool_t *pool, core_connection_t *connection)
 {
     int broken = rr_store_is_broken(connection->store), keep;
+    apr_time_t now = apr_time_now();
     core_connection_t *dead = NULL;
 
     apr_thread_mutex_lock(pool->mutex);
     if (broken && connection->epoch == pool->epoch) {
         pool->epoch++;
     }
+    pool->moved = now;
     keep = !broken && connection->epoch == pool->epoch;
     if (keep) {
-        connection->used = apr_time_now();
+        connection->used = now;
         connection->next = pool->idle;
         pool->idle = connection;
     }

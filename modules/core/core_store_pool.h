@@ -28,8 +28,8 @@ core_pool_t *core_pool_make(const char *driver, const char *params, core_probe_t
 /**
  * Takes a connection, for one statement or transaction.
  *
- * Errors: RR_EUNAVAIL (all busy for 100 ms; no connection can be made; one failed and it is too soon to try
- *         again), RR_ESCHEMA.
+ * Errors: RR_EUNAVAIL (none came free for 100 ms, or two seconds in all; no connection can be made; one failed and it
+ *         is too soon to try again), RR_ESCHEMA.
  */
 apr_status_t core_pool_take(core_connection_t **pconnection, core_pool_t *pool, rr_err_t *err);
 

@@ -151,14 +151,21 @@ const rr_snapshot_t *core_snapshots_pin(apr_uint64_t *proven, core_snapshots_t *
 {
     const picture_t *picture = NULL;
     apr_uint32_t *pin;
-    int tries;
+    int tries, holds;
 
     /* Twice: the one who was waited for may have failed, or the revision have moved on meanwhile. */
     for (tries = 0; tries < 2 && !picture; tries++) {
         picture = rr_pin(&snapshots->current, &pin);
-        if (picture && !core_live_holds(proven, live, picture->generation, max_age, p)) {
-            rr_unpin(pin);
-            picture = NULL;
+        if (picture) {
+            apr_status_t rv = core_live_holds(&holds, proven, live, picture->generation, max_age, p, err);
+
+            if (rv != APR_SUCCESS || !holds) {
+                rr_unpin(pin);
+                picture = NULL;
+            }
+            if (rv != APR_SUCCESS) {
+                return NULL;
+            }
         }
         if (!picture && claim_or_wait(snapshots)) {
             picture = install(&pin, snapshots, make_picture(snapshots, live, p, err));

@@ -109,6 +109,39 @@ sub while_locked
     unlink($mark);
 }
 
+# PostgreSQL with its connections open, and no word from it: few requests are stuck with it, the others refused.
+sub fall_silent
+{
+    my ($postgres) = @_;
+    $httpd = httpd(modules => [qw(core keyauth)], children => 1, threads => 32, conf => $store->conf . $conf);
+    is(get($operator), 200, 'pgsql: before it falls silent');
+    count_lines();
+    my @processes = ($postgres->{pid}, split(' ', run('pgrep', '-P', $postgres->{pid})->{out}));
+    kill('STOP', @processes);
+    my @waiting = map { my $c = $httpd->connect; $c->send($c->bytes(path => '/me', headers => { 'X-API-Key' => $operator })); $c } 1 .. 24;
+    my @refused;
+    ok(wait_for(sub {
+        my $bits = '';
+        vec($bits, fileno($_->{socket}), 1) = 1 for @waiting;
+        select($bits, undef, undef, 0.1);
+        my @ready = grep { vec($bits, fileno($_->{socket}), 1) } @waiting;
+        @waiting = grep { !vec($bits, fileno($_->{socket}), 1) } @waiting;
+        push(@refused, map { $_->response->status } @ready);
+        @refused >= 20;
+    }, 10), 'pgsql: silent: all but a few requests are answered') or diag(scalar @refused);
+    is_deeply([grep { $_ != 503 } @refused], [], 'pgsql: silent: with 503');
+    is(get($operator), 503, 'pgsql: silent: one more');
+    my $begun = time();
+    is(get($operator), 503, 'pgsql: silent: and another');
+    cmp_ok(time() - $begun, '<', 1, 'pgsql: silent: at once');
+    said('silent', 10701 => 1);
+    kill('CONT', @processes, $postgres->{child}); # runuser stops with its child
+    my @late = map { eval { $_->response->status } || $@ } @waiting;
+    ok((grep { $_ eq '200' } @late), 'pgsql: it speaks again: what was asked is answered') or diag("@late");
+    is(get($operator), 200, 'pgsql: it speaks again');
+    said('speaks again', 10702 => 1);
+}
+
 # ---- sqlite3, locked ----
 begin('sqlite3', store());
 while_locked(['sqlite3', $store->path], "BEGIN EXCLUSIVE;\nUPDATE rr_store SET n = n;", '.shell', sub { reads_only('locked') });
@@ -179,6 +212,8 @@ SKIP: {
     $postgres->stop;
     $postgres->start;
     well_again('restarted between two requests', 1);
+    $httpd->stop;
+    fall_silent($postgres);
 }
 
 expect_log(qw(RR10712));
