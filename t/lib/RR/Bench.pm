@@ -99,6 +99,14 @@ sub cpu_time
     return $spent;
 }
 
+# Microseconds that processes ran in user mode: by the clock's ticks, of which a second has a hundred.
+sub user_time
+{
+    my $ticks = 0;
+    $ticks += (split(' ', (eval { slurp("/proc/$_/stat") } || '') =~ s/^.*\) //sr))[11] || 0 for @_;
+    return $ticks * 1e6 / POSIX::sysconf(POSIX::_SC_CLK_TCK());
+}
+
 # KB of memory of processes; what they share is counted once.
 sub memory
 {
@@ -253,18 +261,19 @@ sub probe
 # Sleeping and waking between requests costs more than most work, and varies more.
 our %PIPELINED = (connections => 4, deep => 16);
 
-# One measurement of a subject: { cpu: us a request, p50, p99: us, requests }.
+# One measurement of a subject: { cpu, user: us a request, p50, p99: us, requests }.
 sub measure
 {
     my ($subject, $seconds, $round) = @_;
     my $server = $subject->{server};
     my @before = family($server->pid);
-    my $spent = -cpu_time(@before);
+    my ($spent, $user) = (-cpu_time(@before), -user_time(@before));
     my $got = load($server, $subject->{load}, $seconds, $round);
     my @after = family($server->pid);
     $spent += cpu_time(@after);
+    $user += user_time(@after);
     die "a process of the server came or went meanwhile\n" if "@before" ne "@after";
-    return { %$got, cpu => $spent / $got->{requests} };
+    return { %$got, cpu => $spent / $got->{requests}, user => $user / $got->{requests} };
 }
 
 # ---- figures ----
