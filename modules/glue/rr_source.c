@@ -67,14 +67,36 @@ rr_sources_t rr_glue_sources_create(apr_pool_t *p, const rr_source_t *usual)
 
 rr_sources_t rr_glue_sources_merge(apr_pool_t *p, rr_sources_t base, rr_sources_t add)
 {
-    rr_sources_t merged = { apr_array_make(p, add.list->nelts + base.list->nelts, sizeof(rr_source_t)), 0 };
+    rr_sources_t merged = { NULL, base.named | add.named };
     rr_source_kind_e kind;
 
+    /* Sections are merged with every request: nearly always one of the two has it all. */
+    if (!add.named) {
+        return base;
+    }
+    if (merged.named == add.named) {
+        return add;
+    }
+    merged.list = apr_array_make(p, add.list->nelts + base.list->nelts, sizeof(rr_source_t));
     for (kind = RR_SOURCE_HEADER; kind <= RR_SOURCE_COOKIE; kind++) {
         push_kind(merged.list, add.named & (1u << kind) ? add.list : base.list, kind);
     }
-    merged.named = base.named | add.named;
     return merged;
+}
+
+/* The first of a kind that is configured ends the usual ones of that kind. */
+static void end_usual(apr_pool_t *p, rr_sources_t *sources, rr_source_kind_e ended)
+{
+    apr_array_header_t *list = apr_array_make(p, sources->list->nelts, sizeof(rr_source_t));
+    rr_source_kind_e kind;
+
+    for (kind = RR_SOURCE_HEADER; kind <= RR_SOURCE_COOKIE; kind++) {
+        if (kind != ended) {
+            push_kind(list, sources->list, kind);
+        }
+    }
+    sources->list = list;
+    sources->named |= 1u << ended;
 }
 
 static const char *add_source(cmd_parms *cmd, void *conf, rr_source_kind_e kind, const char *name, const char *scheme)
@@ -86,9 +108,7 @@ static const char *add_source(cmd_parms *cmd, void *conf, rr_source_kind_e kind,
         return apr_psprintf(cmd->pool, "%s: expected a name, not an empty string", cmd->cmd->name);
     }
     if (!(sources->named & (1u << kind))) {
-        const rr_sources_t none = { apr_array_make(cmd->pool, 0, sizeof(rr_source_t)), 1u << kind };
-
-        *sources = rr_glue_sources_merge(cmd->pool, *sources, none); /* the first of a kind ends its usual ones */
+        end_usual(cmd->pool, sources, kind);
     }
     if (sources->list->nelts >= RR_MAX_SOURCES) {
         return apr_psprintf(cmd->pool, "%s %s: at most %d places are read", cmd->cmd->name, name, RR_MAX_SOURCES);
