@@ -9,7 +9,7 @@ use warnings;
 use RR::Admin;
 use RR::Postgres;
 use RR::Test;
-use RR::Util qw(give_away run server_user);
+use RR::Util qw(family give_away run server_user);
 use Time::HiRes qw(time);
 
 my $conf = admin_location() . <<'CONF';
@@ -116,7 +116,7 @@ sub fall_silent
     $httpd = httpd(modules => [qw(core keyauth)], children => 1, threads => 32, conf => $store->conf . $conf);
     is(get($operator), 200, 'pgsql: before it falls silent');
     count_lines();
-    my @processes = ($postgres->{pid}, split(' ', run('pgrep', '-P', $postgres->{pid})->{out}));
+    my @processes = family($postgres->{pid});
     kill('STOP', @processes);
     my @waiting = map { my $c = $httpd->connect; $c->send($c->bytes(path => '/me', headers => { 'X-API-Key' => $operator })); $c } 1 .. 24;
     my @refused;

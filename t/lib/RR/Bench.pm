@@ -34,7 +34,7 @@ use File::Path qw(make_path);
 use POSIX ();
 use RR::Client;
 use RR::Test ();
-use RR::Util qw(root build slurp spew run json_data);
+use RR::Util qw(root build slurp spew run json_data family);
 
 our @EXPORT = qw(group trial groups stock gateway absent list_file signed_tokens on_server_cpu measure probe load load_in_background
     loaded cpu_time memory family median spread cpus pin make_dir);
@@ -71,22 +71,6 @@ sub on_server_cpu
     pin('1');
     die $why unless defined $started;
     return $started;
-}
-
-# A process and all below it.
-sub family
-{
-    my ($pid) = @_;
-    my %children;
-    for my $file (glob('/proc/[0-9]*/stat')) {
-        my $text = eval { slurp($file) } or next;
-        push(@{ $children{$2} }, $1) if $text =~ /^(\d+) \(.*\) [^ZX] (\d+) /s;
-    }
-    my @family = ($pid);
-    for (my $i = 0; $i < @family; $i++) {
-        push(@family, @{ $children{ $family[$i] } || [] });
-    }
-    return @family;
 }
 
 # Microseconds that the threads of processes ran.

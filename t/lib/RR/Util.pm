@@ -24,7 +24,7 @@ use POSIX ();
 use Time::HiRes ();
 
 our @EXPORT_OK = qw(root build place server_user give_away apxs httpd_program module_file
-    free_port slurp spew append wait_for alive json_text json_data run random_word);
+    free_port slurp spew append wait_for alive family json_text json_data run random_word);
 
 my $root = abs_path(dirname(__FILE__) . '/../../..');
 my $json = JSON::PP->new->canonical->allow_nonref->utf8;
@@ -207,6 +207,22 @@ sub wait_for
         select(undef, undef, undef, $pause);
         $pause = $pause * 1.5 > 0.1 ? 0.1 : $pause * 1.5;
     }
+}
+
+# A process and all below it.
+sub family
+{
+    my ($pid) = @_;
+    my %children;
+    for my $file (glob('/proc/[0-9]*/stat')) {
+        my $text = eval { slurp($file) } or next;
+        push(@{ $children{$2} }, $1) if $text =~ /^(\d+) \(.*\) [^ZX] (\d+) /s;
+    }
+    my @family = ($pid);
+    for (my $i = 0; $i < @family; $i++) {
+        push(@family, @{ $children{ $family[$i] } || [] });
+    }
+    return @family;
 }
 
 # Whether a process runs. A zombie does not: in a container nobody may ever reap it.
