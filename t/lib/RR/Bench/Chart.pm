@@ -95,7 +95,7 @@ text { fill: #e6edf3 } .tick, .small { fill: #9198a1 } .page { fill: #0d1117 } .
 }
 </style>
 <rect x="-16" y="0" width="100%" height="100%" class="page"/>
-${\ text(0, 24, 'head', 'CPU that the work adds to a request: mod_rr and others')}${\ text(0, 41, 'small', "microseconds over the same server without it, same rounds; lines: spread; $caption")}
+${\ text(0, 24, 'head', 'CPU that the work adds to a request: mod_rr and others')}${\ text(0, 41, 'small', "microseconds over the same server without it, same rounds, kept busy; lines: spread; $caption")}
 SVG
 }
 
