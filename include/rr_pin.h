@@ -48,7 +48,7 @@ int rr_place_set(rr_place_t *place, void *object);
 /** Destroys those retired objects that nobody pins any more. Under the owner's lock. */
 void rr_place_sweep(rr_place_t *place, void (*destroy)(void *object));
 
-/** Destroys all objects and frees the place's memory, when nobody uses it any more. */
+/** Ends the place, when nobody pins anew: destroys the objects, but for those still pinned, which stay for good. */
 void rr_place_end(rr_place_t *place, void (*destroy)(void *object));
 
 #endif

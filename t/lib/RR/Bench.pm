@@ -20,6 +20,8 @@
 # A subject is measured in two ways: with requests one at a time on eight connections, and with several sent at once on
 # each (pipelined), which keeps the server busy without a pause; large => 1, a property of the group: only the former.
 #
+# often => 1, a property of a subject: a goal is computed from it, so --sparing measures it with ours in every round.
+#
 # The server has a CPU of its own; the driver, the load and backends share another. CPU per request is what the
 # server's processes and threads ran, in nanoseconds as the scheduler counts them, divided by what wrk got answered.
 
