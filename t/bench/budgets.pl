@@ -31,10 +31,10 @@ my $over = sub { my ($figure, $more) = @_; return sub { $_[0]->($figure) + $more
     { title => 'key, 10 rules, credential, identity, audit, over ProxyPass', figure => 'proxied/full', goal => 12, unit => 'us' },
     { title => 'added to p99 below the limit', figure => 'latency/p99_added', goal => 200, unit => 'us' },
     (map { my ($flood, $title) = @$_;
-        { title => "p99 beside 10,000 $title a second, against as many 403 of httpd", figure => "flood/against_httpd_${flood}_percent", goal => 10, unit => '%' },
+        { title => "what 10,000 $title a second add to the p99 of good requests", figure => "flood/moved_${flood}_percent", goal => 10, unit => '%' },
     } ['wrong_checksum', 'keys with a wrong checksum'], ['unknown_keys', 'keys that the store does not have'], ['unknown_kids', 'tokens of unknown kids']),
     { title => 'fetches of the key set in an interval, beside a flood of unknown kids', figure => 'flood/fetches_per_interval', goal => 1, unit => '' },
-    { title => 'API key, 64 threads on both CPUs', figure => 'threads/added', goal => 5, unit => 'us' },
+    { title => 'API key, 64 threads on both CPUs', figure => 'threads/key', goal => 5, unit => 'us' },
     { title => 'requests failed in graceful restarts', figure => 'graceful/failed', goal => 0, unit => '' },
     { title => 'requests failed on kept connections in graceful restarts, against httpd', figure => 'graceful/failed_kept',
       goal => sub { $_[0]->('graceful/failed_kept_httpd') }, unit => '' },

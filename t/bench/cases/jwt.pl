@@ -95,7 +95,7 @@ CONF
 sub verifying
 {
     my ($alg) = @_;
-    return { name => 'openssl', title => "httpd, and a verification by OpenSSL in its handler", kind => 'peer', often => 1, make => sub {
+    return { name => 'openssl', title => "httpd, and a verification by OpenSSL in its handler", kind => 'peer', make => sub {
         my ($made) = @_;
         my $conf = "<Location \"/\">\nRequire all granted\nSetHandler rr-verify-" . lc($alg) . "\n</Location>\n";
         return { server => stock(with => ['verify'], conf => $conf), load => $made->{load} };

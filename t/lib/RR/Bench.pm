@@ -14,16 +14,20 @@
 # one adds is taken from its floor of the same round. load is what wrk sends (t/bench/load.lua):
 #
 #   path, headers [name, value, ...], status (200), connections (8), delay, deep: so many requests at once
+#   patience: seconds until wrk counts an answer as missing (2)
 #   list   values for %s in the headers, or a function of the round that gives them: each sent once; cycle: over and over
 #   first  the value for %s in the one request that is tried before
 #
 # A subject is measured in two ways: with requests one at a time on eight connections, and with several sent at once on
-# each (pipelined), which keeps the server busy without a pause; large => 1, a property of the group: only the former.
+# each (pipelined), which keeps the server busy without a pause; busy, a hash in load, is what differs then; large => 1, a
+# property of the group: only the former.
 #
-# often => 1, a property of a subject: a goal is computed from it, so --sparing measures it with ours in every round.
-#
-# The server has a CPU of its own; the driver, the load and backends share another. CPU per request is what the
-# server's processes and threads ran, in nanoseconds as the scheduler counts them, divided by what wrk got answered.
+# Servers of a group have one CPU, or those of cpus => '0,1'; the driver, the load and backends share another. All of them get their load at the same
+# time, but all but one are stopped (SIGSTOP): in turn each runs for 20 ms, round and round. So whatever else goes on
+# on the machine, and lasts longer than a turn of all, falls on each of them alike, and what one adds to its floor is
+# steady to half a microsecond where measurements of a second each, one after another, differed by six.
+# CPU per request is what the server's processes and threads ran, in nanoseconds as the scheduler counts them, divided
+# by what wrk got answered. Latencies mean nothing there and are measured apart, one server after another.
 
 package RR::Bench;
 
@@ -37,9 +41,10 @@ use POSIX ();
 use RR::Client;
 use RR::Test ();
 use RR::Util qw(root build slurp spew run json_data family);
+use Time::HiRes qw(sleep);
 
-our @EXPORT = qw(group trial groups stock gateway absent list_file signed_tokens on_server_cpu measure probe load load_in_background
-    loaded cpu_time memory family median spread cpus pin make_dir);
+our @EXPORT = qw(group trial groups stock gateway absent list_file signed_tokens on_server_cpu measure busily probe load load_in_background
+    loaded sliced cpu_time memory family median spread cpus pin make_dir);
 
 my @groups;
 
@@ -83,14 +88,6 @@ sub cpu_time
         $spent += (split(' ', eval { slurp($_) } || '0'))[0] / 1000 for glob("/proc/$pid/task/*/schedstat");
     }
     return $spent;
-}
-
-# Microseconds that processes ran in user mode: by the clock's ticks, of which a second has a hundred.
-sub user_time
-{
-    my $ticks = 0;
-    $ticks += (split(' ', (eval { slurp("/proc/$_/stat") } || '') =~ s/^.*\) //sr))[11] || 0 for @_;
-    return $ticks * 1e6 / POSIX::sysconf(POSIX::_SC_CLK_TCK());
 }
 
 # KB of memory of processes; what they share is counted once.
@@ -186,7 +183,7 @@ sub wrk
     push(@args, "delay=$load->{delay}") if $load->{delay};
     push(@args, 'cycle=1') if $load->{cycle};
     push(@args, "deep=$load->{deep}") if $load->{deep};
-    return ('wrk', '-t1', '-c' . ($load->{connections} || 8), "-d${seconds}s", '-s', root() . '/t/bench/load.lua', $server->url, '--', @args);
+    return ('wrk', '-t1', $load->{patience} ? ('--timeout', "$load->{patience}s") : (), '-c' . ($load->{connections} || 8), "-d${seconds}s", '-s', root() . '/t/bench/load.lua', $server->url, '--', @args);
 }
 
 # What load.lua printed; dies where an answer was not as expected, but with lenient => 1.
@@ -210,11 +207,12 @@ sub load
     return judged($got->{out} . $got->{err}, $load, %opt);
 }
 
-# Load that goes on beside another; loaded() waits for its end and gives what came of it.
+# Load that goes on beside another; loaded() waits for its end and gives what came of it. nice => 19: it gives way to other load.
 sub load_in_background
 {
     my ($server, $load, $seconds, $round, %opt) = @_;
     my @command = wrk($server, $load, $seconds, $round);
+    unshift(@command, 'nice', '-n', delete $opt{nice}) if $opt{nice};
     my $pid = open(my $out, '-|', @command) or die "wrk: $!\n";
     return { pid => $pid, out => $out, load => $load, opt => \%opt };
 }
@@ -243,23 +241,64 @@ sub probe
     return $response;
 }
 
-# What keeps a server busy without a pause: it goes from one request to the next, and what is left is the work itself.
+# A load that keeps a server busy without a pause: it goes from one request to the next, and what is left is the work itself.
 # Sleeping and waking between requests costs more than most work, and varies more.
-our %PIPELINED = (connections => 4, deep => 16);
+sub busily { my ($load) = @_; return { %$load, connections => 4, deep => 16, %{ $load->{busy} || {} } } }
 
-# One measurement of a subject: { cpu, user: us a request, p50, p99: us, requests }.
+# One measurement of a subject that has the CPU to itself: { cpu: us a request, p50, p99: us, requests }.
 sub measure
 {
     my ($subject, $seconds, $round) = @_;
     my $server = $subject->{server};
     my @before = family($server->pid);
-    my ($spent, $user) = (-cpu_time(@before), -user_time(@before));
+    my $spent = -cpu_time(@before);
     my $got = load($server, $subject->{load}, $seconds, $round);
     my @after = family($server->pid);
     $spent += cpu_time(@after);
-    $user += user_time(@after);
     die "a process of the server came or went meanwhile\n" if "@before" ne "@after";
-    return { %$got, cpu => $spent / $got->{requests}, user => $user / $got->{requests} };
+    return { %$got, cpu => $spent / $got->{requests} };
+}
+
+my $slice = 0.02;      # seconds that a server runs before the next one does
+my $begins = 0.4;      # until wrk has read its list, and connected to servers that do not run
+my $idle = 0.1;        # of a slice: who ran less has come to the end of its list
+
+# CPU a request in us of several subjects, by name, each of which runs for so many seconds in slices between the others';
+# { name => text } in the second result: what went wrong.
+sub sliced
+{
+    my ($subjects, $seconds, $round) = @_;
+    my (%cpu, %wrong);
+    my @going;
+    for my $subject (@$subjects) {
+        my @family = family($subject->{server}->pid);
+        kill(STOP => @family);
+        my $most = int(($seconds + $slice) * @$subjects + $begins + 10);
+        push(@going, { name => $subject->{name}, server => $subject->{server}, family => \@family, spent => -cpu_time(@family), slices => $seconds / $slice, ends => $subject->{load}{list} && !$subject->{load}{cycle},
+                       load => load_in_background($subject->{server}, { %{ $subject->{load} }, patience => $most }, $most, $round) });
+    }
+    sleep($begins);
+    while (my @left = grep { $_->{slices} > 0 } @going) {
+        for my $one (@left) {
+            my $before = $one->{ends} ? cpu_time(@{ $one->{family} }) : 0;
+            kill(CONT => @{ $one->{family} });
+            sleep($slice);
+            kill(STOP => @{ $one->{family} });
+            $one->{slices}--;
+            $one->{slices} = 0 if $one->{ends} && cpu_time(@{ $one->{family} }) - $before < $idle * $slice * 1e6;
+        }
+    }
+    for my $one (@going) {
+        kill(INT => $one->{load}{pid}); # wrk says then what it has
+        my $got = eval { loaded($one->{load}) };
+        my $why = $@;
+        kill(CONT => @{ $one->{family} });
+        my @after = family($one->{server}->pid);
+        $why = "a process of the server came or went meanwhile\n" if $got && "@after" ne "@{ $one->{family} }";
+        $wrong{ $one->{name} } = $why if $why;
+        $cpu{ $one->{name} } = ($one->{spent} + cpu_time(@after)) / $got->{requests} unless $why;
+    }
+    return (\%cpu, \%wrong);
 }
 
 # ---- figures ----

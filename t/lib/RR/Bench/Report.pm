@@ -16,8 +16,8 @@ use RR::Bench::Chart;
 use RR::Bench::Peer ();
 use RR::Util qw(root slurp spew run json_text httpd_program);
 
-# What is measured of a case; busy: with requests pipelined; user: in user mode.
-my @measures = qw(cpu busy busy_user p50 p99 added busy_added busy_user_added);
+# What is measured of a case; busy: with requests pipelined.
+my @measures = qw(cpu busy p50 p99 added busy_added);
 
 sub new
 {
@@ -72,14 +72,13 @@ sub judged_by
     return { %$figure, goal => $goal, met => $met ? 1 : 0 };
 }
 
-# A budget's row: { title, unit, least, busy, user, single }: what a trial measured has but one way, and stands in busy.
+# A budget's row: { title, unit, least, busy, single }: what a trial measured has but one way, and stands in busy.
 sub judged
 {
     my ($self, $budget) = @_;
     my $is_case = $self->{result}{cases}{ $budget->{figure} };
     return { (map { $_ => $budget->{$_} } qw(title unit)), least => $budget->{least} ? 1 : 0,
-             busy => $self->judged_by($budget, 'busy_added'), user => $is_case && $is_case->{busy_user_added} ? $is_case->{busy_user_added}{value} : undef,
-             single => $is_case ? $self->judged_by($budget, 'added') : undef };
+             busy => $self->judged_by($budget, 'busy_added'), single => $is_case ? $self->judged_by($budget, 'added') : undef };
 }
 
 # ---- the machine ----
@@ -134,27 +133,26 @@ sub sections
     } @{ $self->{groups} };
 }
 
-my @case_head = ('', 'added us', 'spread', 'user us', 'one at a time us', 'spread', 'CPU us', 'p50 us', 'p99 us', 'memory KB');
+my @case_head = ('', 'added us', 'spread', 'one at a time us', 'spread', 'CPU us', 'p50 us', 'p99 us', 'memory KB');
 
 sub case_cells
 {
     my ($case) = @_;
     my @added = map { $_ ? (number($_->{value}), range($_)) : ('', '') } @$case{qw(busy_added added)};
-    splice(@added, 2, 0, $case->{busy_user_added} ? number($case->{busy_user_added}{value}) : '');
     $added[0] = 'floor' if $case->{kind} eq 'floor';
     return (@added,
             (map { number($case->{$_}{value}) } qw(cpu p50 p99)), sprintf('%d', $case->{memory} || 0));
 }
 
-my @budget_head = ('budget', 'goal', 'figure', 'spread', 'of it user', 'one at a time', 'spread', '');
+my @budget_head = ('budget', 'goal', 'figure', 'spread', 'one at a time', 'spread', '');
 
 sub budget_cells
 {
     my ($row) = @_;
     my ($busy, $single) = @$row{qw(busy single)};
-    return ($row->{title}, '', 'not measured', '', '', '', '', '') unless $busy;
+    return ($row->{title}, '', 'not measured', '', '', '', '') unless $busy;
     my $goal = sub { ($row->{least} ? '>= ' : '<= ') . number($_[0]{goal}) };
-    return ($row->{title}, $goal->($busy) . " $row->{unit}", number($busy->{value}), range($busy), defined $row->{user} ? number($row->{user}) : '',
+    return ($row->{title}, $goal->($busy) . " $row->{unit}", number($busy->{value}), range($busy),
             ($single ? (number($single->{value}) . ($single->{goal} == $busy->{goal} ? '' : ' (' . $goal->($single) . ')'), range($single)) : ('', '')),
             !$busy->{met} ? 'not met' : $single && !$single->{met} ? 'met kept busy' : 'met');
 }
@@ -212,7 +210,7 @@ sub publish
     my $text = markdown(['machine', ''], $self->machine_rows) . "\n### Budgets\n\n"
         . markdown(\@budget_head, map { my @cells = budget_cells($_); $cells[-1] = "**$cells[-1]**" if $cells[-1] =~ /not/; \@cells } @{ $result->{budgets} });
 
-    $text .= "\n### Every case\n\nMicroseconds of CPU a request added to the floor of the same round: kept busy and what of it is in user mode, then one at a time; CPU, p50 and p99 are of one at a time.\n";
+    $text .= "\n### Every case\n\nMicroseconds of CPU a request added to the floor of the same round: kept busy, then one at a time; CPU, p50 and p99 are of one at a time, the latter two of a server that has its CPU to itself.\n";
     for my $section ($self->sections) {
         $text .= "\n#### $section->[0]\n\n" . markdown([@case_head], map { [$_->[1]{title}, case_cells($_->[1])] } @{ $section->[1] });
     }
