@@ -12,6 +12,7 @@
 #include <http_core.h>
 
 #include <apr_strings.h>
+#include <apr_thread_proc.h>
 
 /* The default of RRAuthProvider. Written once, in check_config. */
 static const apr_array_header_t *all_providers;
@@ -241,8 +242,11 @@ int core_refuse_decided(request_rec *r, const core_decision_t *decision)
             detail = detail ? detail : result->detail;
         }
     }
-    if (wrong && !detail) {
-        detail = "The credential is not valid here.";
+    if (wrong) {
+        /* Whoever else has something to do goes first: so a flood of wrong credentials, which can take more time than
+           all good requests together, hardly makes these wait. */
+        apr_thread_yield();
+        detail = detail ? detail : "The credential is not valid here.";
     }
     core_challenge(r, decision->providers, wrong ? "invalid_token" : NULL, detail, NULL);
     return core_refuse(r, HTTP_UNAUTHORIZED, wrong ? detail : "A credential is required.");
