@@ -78,8 +78,8 @@ sub forged_load
 sub trusting
 {
     my ($issuer, %opt) = @_;
-    my ($store) = $opt{store} ? store_of('sqlite3', 10) : ();
-    my $conf = $store ? $store->conf . "RRStoreMaxAge $opt{store}\n" : '';
+    my ($store) = defined $opt{age} ? store_of('sqlite3', 10) : ();
+    my $conf = $store ? $store->conf . "RRStoreMaxAge $opt{age}\n" : '';
     my $jwks = $opt{jwks} || "file:$issuer->{jwks}";
     return gateway(modules => [qw(core jwt)], conf => $conf . ($opt{conf} || '') . <<"CONF");
 RRJwtIssuer corp $issuer->{iss} audience=$issuer->{aud} jwks=$jwks
@@ -119,8 +119,8 @@ for my $alg (qw(RS256 ES256 EdDSA)) {
                     name => $name, title => "mod_rr, $title", make => sub {
                         my ($made) = @_;
                         return { server => trusting($made->{issuer}, %opt), load => $made->{load} };
-                    } } } ['ours', 'no store'], ['ours-0', 'sqlite3, RRStoreMaxAge 0', store => '0'],
-                          ['ours-1s', 'sqlite3, RRStoreMaxAge 1s', store => '1s']),
+                    } } } ['ours', 'no store'], ['ours-0', 'sqlite3, RRStoreMaxAge 0', age => 0],
+                          ['ours-1s', 'sqlite3, RRStoreMaxAge 1s', age => '1s']),
                 $kind eq 'unseen' ? { name => 'forged', title => 'mod_rr, no store, a forged signature', make => sub {
                     my ($made) = @_;
                     return { server => trusting($made->{issuer}), load => forged_load($made) };
