@@ -11,7 +11,7 @@ use RR::KeyServer;
 use RR::Test ();
 use RR::Token;
 use RR::Util qw(random_word json_text spew);
-use Time::HiRes qw(time);
+use Time::HiRes qw(time sleep);
 
 my $open = "<Location \"/\">\nRequire all granted\nSetHandler rr-nothing\n</Location>\n<Location \"/refused\">\nRequire all denied\n</Location>\n";
 my $keyed = "<Location \"/\">\nAuthType RR\nRequire rr-key\nSetHandler rr-nothing\n</Location>\n";
@@ -60,10 +60,45 @@ trial 'latency' => (
 my %flooding = (connections => 48, delay => 16, deep => 4, cycle => 1);
 my @floods = qw(wrong_checksum unknown_keys unknown_kids);
 
+# A flood that waits until it is let go, and gives way to what sends good requests.
+sub flooding_of
+{
+    my ($server, $load) = @_;
+    my $flood = load_in_background($server, { %$load, %flooding }, 3_600, 1, lenient => 1, nice => 19);
+    sleep(1); # until wrk has its list and its connections
+    kill(STOP => $flood->{pid});
+    return { %$flood, seconds => 1 };
+}
+
+# What is measured while a flood is let go.
+sub beside
+{
+    my ($flood, $do) = @_;
+    my $begun = time();
+    kill(CONT => $flood->{pid});
+    sleep(0.3);
+    my $got = $do->();
+    kill(STOP => $flood->{pid});
+    $flood->{seconds} += time() - $begun;
+    return $got;
+}
+
+# Ends a flood: how many requests a second it was, all of them refused.
+sub flooded
+{
+    my ($flood) = @_;
+    kill(CONT => $flood->{pid});
+    sleep(0.1); # what still stands hands the signal to another thread than the one that waits for it
+    kill(INT => $flood->{pid});
+    my $got = loaded($flood);
+    die "$got->{wrong} of $got->{requests} were not refused\n" if $got->{wrong};
+    return $got->{requests} / $flood->{seconds};
+}
+
 trial 'flood' => (
     title => '10,000 refused requests a second beside 2,000 good ones: p99 of these in us',
     figures => ['p99_httpd', 'p99_httpd_flooded', 'p99_quiet', (map { ("p99_$_", "moved_${_}_percent") } @floods),
-                qw(moved_httpd_percent floods_per_second fetches_per_interval)],
+                qw(moved_httpd_percent fetches_per_interval), map { "${_}_per_second" } 'httpd', @floods],
     run => sub {
         my ($opt) = @_;
         my $key = RR::Token->key('ES256', kid => 'bench-flood');
@@ -85,32 +120,22 @@ trial 'flood' => (
         my $seconds = 2 * $opt->{seconds};
         my %figures;
 
-        # p99 of good traffic beside a flood, and how large that was.
-        my $beside = sub {
-            my ($server, $flood) = @_;
-            my $going = load_in_background($server, { %{ $floods{$flood} }, %flooding }, $seconds + 2, 1, lenient => 1, nice => 19);
-            select(undef, undef, undef, 1); # until wrk has its list and its connections
-            my $got = eval { load($server, \%calm, $seconds, 1) };
-            my $why = $@;
-            my $flooded = loaded($going);
-            die $why unless $got;
-            die "flood $flood: $flooded->{wrong} of $flooded->{requests} were not refused\n" if $flooded->{wrong};
-            noted(\%figures, 'floods_per_second', $flooded->{requests} / ($seconds + 2));
-            return $got->{p99};
-        };
         my $result = eval { with_servers([sub { stock(conf => $open, threads => 96) }, sub { gateway(modules => [qw(core keyauth jwt)], threads => 96, conf => $store->conf . $trust) }], sub {
             my ($httpd, $ours) = @_;
             # The key set is there, and was asked for anew, before counting begins.
             probe($ours, $_) for \%calm, { %{ $floods{unknown_kids} }, first => $unsigned->('stray') };
             my $fetched = $issuer->count('/jwks');
             $begun = time();
-            for my $round (1 .. 3 * $opt->{rounds}) {
-                my %p99 = (httpd => load($httpd, \%calm, $seconds, $round)->{p99}, httpd_flooded => $beside->($httpd, 'httpd'),
-                           quiet => load($ours, \%calm, $seconds, $round)->{p99}, map { $_ => $beside->($ours, $_) } @floods);
+            my %going = map { $_ => flooding_of($_ eq 'httpd' ? $httpd : $ours, $floods{$_}) } keys %floods;
+            for my $round (1 .. 5 * $opt->{rounds}) {
+                my $p99 = sub { my ($server) = @_; return load($server, \%calm, $seconds, $round)->{p99} };
+                my %p99 = (httpd => $p99->($httpd), quiet => $p99->($ours));
+                $p99{$_ eq 'httpd' ? 'httpd_flooded' : $_} = beside($going{$_}, sub { $p99->($_ eq 'httpd' ? $httpd : $ours) }) for keys %going;
                 noted(\%figures, "p99_$_", $p99{$_}) for keys %p99;
                 noted(\%figures, 'moved_httpd_percent', 100 * ($p99{httpd_flooded} / $p99{httpd} - 1));
                 noted(\%figures, "moved_${_}_percent", 100 * ($p99{$_} / $p99{quiet} - 1)) for @floods;
             }
+            noted(\%figures, "${_}_per_second", flooded($going{$_})) for keys %going;
             my $intervals = 1 + int((time() - $begun) / 30);
             noted(\%figures, 'fetches_per_interval', ($issuer->count('/jwks') - $fetched) / $intervals);
             return \%figures;
