@@ -127,7 +127,7 @@ trial 'flood' => (
             my $fetched = $issuer->count('/jwks');
             $begun = time();
             my %going = map { $_ => flooding_of($_ eq 'httpd' ? $httpd : $ours, $floods{$_}) } keys %floods;
-            for my $round (1 .. 5 * $opt->{rounds}) {
+            for my $round (1 .. 3 * $opt->{rounds}) {
                 my $p99 = sub { my ($server) = @_; return load($server, \%calm, $seconds, $round)->{p99} };
                 my %p99 = (httpd => $p99->($httpd), quiet => $p99->($ours));
                 $p99{$_ eq 'httpd' ? 'httpd_flooded' : $_} = beside($going{$_}, sub { $p99->($_ eq 'httpd' ? $httpd : $ours) }) for keys %going;
