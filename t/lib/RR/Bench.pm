@@ -261,7 +261,8 @@ sub measure
 
 my $slice = 0.02;      # seconds that a server runs before the next one does
 my $begins = 0.4;      # until wrk has read its list, and connected to servers that do not run
-my $idle = 0.1;        # of a slice: who ran less has come to the end of its list
+my $idle = 0.1;        # of a slice: who ran less rested
+my $rests = 5;         # slices one after another in which who has nothing to do rests
 
 # CPU a request in us of several subjects, by name, each of which runs for so many seconds in slices between the others';
 # { name => text } in the second result: what went wrong.
@@ -274,7 +275,7 @@ sub sliced
         my @family = family($subject->{server}->pid);
         kill(STOP => @family);
         my $most = int(($seconds + $slice) * @$subjects + $begins + 10);
-        push(@going, { name => $subject->{name}, server => $subject->{server}, family => \@family, spent => -cpu_time(@family), slices => $seconds / $slice, ends => $subject->{load}{list} && !$subject->{load}{cycle},
+        push(@going, { name => $subject->{name}, server => $subject->{server}, family => \@family, spent => -cpu_time(@family), slices => $seconds / $slice, rests => 0, ends => $subject->{load}{list} && !$subject->{load}{cycle},
                        load => load_in_background($subject->{server}, { %{ $subject->{load} }, patience => $most }, $most, $round) });
     }
     sleep($begins);
@@ -285,7 +286,8 @@ sub sliced
             sleep($slice);
             kill(STOP => @{ $one->{family} });
             $one->{slices}--;
-            $one->{slices} = 0 if $one->{ends} && cpu_time(@{ $one->{family} }) - $before < $idle * $slice * 1e6;
+            $one->{rests} = $one->{ends} && cpu_time(@{ $one->{family} }) - $before < $idle * $slice * 1e6 ? $one->{rests} + 1 : 0;
+            $one->{slices} = 0 if $one->{rests} == $rests; # it has come to the end of its list
         }
     }
     for my $one (@going) {
