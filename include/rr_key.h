@@ -43,6 +43,17 @@ rr_key_digester_t *rr_key_digester_make(const unsigned char pepper[RR_KEY_PEPPER
 apr_status_t rr_key_digest(unsigned char digest[RR_KEY_DIGEST_LEN], const rr_key_digester_t *digester,
                            const char *key, apr_size_t len);
 
+/**
+ * The two halves of that: HMAC's inner hash, which tells keys apart as well as the whole does, for half of the work,
+ * and the digest that it leads to. The inner one is for this process's memory: it is stored nowhere, and told nobody.
+ *
+ * Errors: RR_EINVAL: longer than RR_MAX_SECRET.
+ */
+apr_status_t rr_key_inner(unsigned char inner[RR_KEY_DIGEST_LEN], const rr_key_digester_t *digester, const char *key,
+                          apr_size_t len);
+void rr_key_outer(unsigned char digest[RR_KEY_DIGEST_LEN], const rr_key_digester_t *digester,
+                  const unsigned char inner[RR_KEY_DIGEST_LEN]);
+
 /** A hint that lets an owner tell keys apart and nobody use one: "rr_live_...WXYZ". */
 const char *rr_key_hint(apr_pool_t *p, const char *key, apr_size_t len);
 

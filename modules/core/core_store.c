@@ -233,7 +233,8 @@ static apr_interval_time_t max_age(const core_store_conf_t *conf)
 
 typedef struct {
     core_live_t *live;
-    const unsigned char *digest;
+    const unsigned char *inner; /* under which memory keeps it */
+    unsigned char digest[RR_KEY_DIGEST_LEN]; /* under which the store does */
     apr_uint64_t before; /* the latest reading when this was asked */
     core_found_t *found;
     int meanwhile; /* found is what another request has found since */
@@ -247,7 +248,7 @@ static int found_meanwhile(const find_work_t *work, apr_pool_t *p)
     core_view_t view;
 
     return core_known_view(&view, core_live_known(work->live)) && view.number > work->before &&
-           core_cache_get(work->found, core_live_keys(work->live), work->digest, p) &&
+           core_cache_get(work->found, core_live_keys(work->live), work->inner, p) &&
            work->found->generation == view.generation;
 }
 
@@ -260,23 +261,26 @@ static apr_status_t find_key(void *baton, rr_store_t *store, apr_pool_t *p, rr_e
                            : rr_store_key_find(&work->credential, &work->revision, store, work->digest, p, err);
 }
 
-/* Whether memory knows what digest is, as the store has it now. Errors: the store's. */
-static apr_status_t recall_digest(int *knows, core_found_t *found, request_rec *r, core_live_t *live,
-                                  const core_store_conf_t *conf, const unsigned char *digest, rr_err_t *err)
+/* Whether memory knows the key of that inner hash, as the store has it now. Errors: the store's. */
+static apr_status_t recall_key(int *knows, core_found_t *found, request_rec *r, core_live_t *live,
+                               const core_store_conf_t *conf, const unsigned char *inner, rr_err_t *err)
 {
     *knows = 0;
-    return core_cache_get(found, core_live_keys(live), digest, r->pool)
+    return core_cache_get(found, core_live_keys(live), inner, r->pool)
                ? core_live_holds(knows, &core_request(r)->proven, live, found->generation, max_age(conf), r->pool, err)
                : APR_SUCCESS;
 }
 
-/* What digest is in the store. *pother: the store has another pepper than digest was made with. */
-static apr_status_t ask_digest(core_found_t *found, int *pother, request_rec *r, core_live_t *live,
-                               const core_pepper_t *pepper, const unsigned char *digest, rr_err_t *err)
+/* What that key is in the store. *pother: the store has another pepper than the hash was made with. */
+static apr_status_t ask_key(core_found_t *found, int *pother, request_rec *r, core_live_t *live,
+                            const core_pepper_t *pepper, const unsigned char *inner, rr_err_t *err)
 {
-    find_work_t work = { .live = live, .digest = digest, .before = core_known_number(core_live_known(live)), .found = found };
+    find_work_t work = { .live = live, .inner = inner, .before = core_known_number(core_live_known(live)), .found = found };
     core_reading_t reading;
-    apr_status_t rv = core_live_run(&reading, live, find_key, &work, 1, r->pool, err);
+    apr_status_t rv;
+
+    rr_key_outer(work.digest, pepper->digester, inner);
+    rv = core_live_run(&reading, live, find_key, &work, 1, r->pool, err);
 
     *pother = 0;
     if (work.meanwhile) {
@@ -292,14 +296,14 @@ static apr_status_t ask_digest(core_found_t *found, int *pother, request_rec *r,
     found->noted = NULL;
     found->generation = core_known_note(core_live_known(live), &work.revision, &reading, CORE_REVOKED_UNKNOWN);
     core_request(r)->proven = found->generation;
-    core_cache_put(core_live_keys(live), digest, found, r->pool);
+    core_cache_put(core_live_keys(live), inner, found, r->pool);
     return APR_SUCCESS;
 }
 
 apr_status_t core_store_credential_find(const rr_credential_t **pfound, request_rec *r, rr_credential_kind_e kind,
                                         const char *secret, apr_size_t len, rr_err_t *err)
 {
-    unsigned char digest[RR_KEY_DIGEST_LEN];
+    unsigned char inner[RR_KEY_DIGEST_LEN];
     const core_pepper_t *pepper;
     const core_store_conf_t *conf;
     core_live_t *live = live_of(&conf, r, err);
@@ -320,11 +324,11 @@ apr_status_t core_store_credential_find(const rr_credential_t **pfound, request_
         if (rv != APR_SUCCESS) {
             return RR_EUNAVAIL;
         }
-        rv = rr_key_digest(digest, pepper->digester, secret, len);
+        rv = rr_key_inner(inner, pepper->digester, secret, len);
         if (rv != APR_SUCCESS) {
             return rr_err_set(err, rv == RR_EINVAL ? APR_NOTFOUND : rv, "key", "the secret cannot be digested");
         }
-        rv = recall_digest(&knows, &found, r, live, conf, digest, &why);
+        rv = recall_key(&knows, &found, r, live, conf, inner, &why);
         if (rv == APR_SUCCESS && knows) {
             other = 0;
             break;
@@ -333,7 +337,7 @@ apr_status_t core_store_credential_find(const rr_credential_t **pfound, request_
             return rr_err_set(err, RR_EINVAL, "key", "its checksum is wrong"); /* the store need not be asked */
         }
         if (rv == APR_SUCCESS) {
-            rv = ask_digest(&found, &other, r, live, pepper, digest, &why);
+            rv = ask_key(&found, &other, r, live, pepper, inner, &why);
         }
         if (rv == RR_EINVAL) { /* a row that somebody else wrote, and not the store at large */
             RR_LOG_R(APLOG_ERR, 0, r, 10710, "a key is refused: %s", rr_err_text(&why));

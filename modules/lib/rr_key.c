@@ -8,21 +8,26 @@
  *
  * Spec: RFC 2104 (HMAC), FIPS 180-4 (SHA-256).
  */
+/*
+ * SHA256_Init and its kin. What EVP does around them, three allocations and two copies on the heap for a digest, costs
+ * more than hashing a key does, and every request with a key does it.
+ */
+#define OPENSSL_SUPPRESS_DEPRECATED
+
 #include "rr_key.h"
 #include "rr_secret.h"
 
 #include <apr_strings.h>
-#include <openssl/evp.h>
+#include <openssl/sha.h>
 
 #include <string.h>
 
 #define PREFIX_LEN 8
 #define RANDOM_LEN 32
 #define CHECK_LEN 6
-#define BLOCK_LEN 64 /* of SHA-256 */
 
 struct rr_key_digester_t {
-    EVP_MD_CTX *inner, *outer; /* SHA-256 that has read the pepper under HMAC's two pads; NULL where memory failed */
+    SHA256_CTX inner, outer; /* that have read the pepper under HMAC's two pads */
 };
 
 static int is_base62(char c)
@@ -117,62 +122,73 @@ apr_status_t rr_key_check_brought(const char *key, apr_size_t len, rr_err_t *err
     return APR_SUCCESS;
 }
 
-static apr_status_t free_digester(void *data)
+static apr_status_t wipe_digester(void *digester)
 {
-    rr_key_digester_t *digester = data;
-
-    EVP_MD_CTX_free(digester->inner); /* it wipes */
-    EVP_MD_CTX_free(digester->outer);
+    rr_secret_wipe(digester, sizeof(rr_key_digester_t));
     return APR_SUCCESS;
 }
 
-/* SHA-256 that has read one pad; NULL where memory fails. */
-static EVP_MD_CTX *begin(EVP_MD *sha256, const unsigned char pepper[RR_KEY_PEPPER_LEN], unsigned char pad)
+/* SHA-256 that has read one pad. */
+static void begin(SHA256_CTX *context, const unsigned char pepper[RR_KEY_PEPPER_LEN], unsigned char pad)
 {
-    EVP_MD_CTX *context = EVP_MD_CTX_new();
-    unsigned char block[BLOCK_LEN];
-    int i, done;
+    unsigned char block[SHA256_CBLOCK];
+    int i;
 
-    for (i = 0; i < BLOCK_LEN; i++) {
+    for (i = 0; i < SHA256_CBLOCK; i++) {
         block[i] = (i < RR_KEY_PEPPER_LEN ? pepper[i] : 0) ^ pad;
     }
-    done = context && sha256 && EVP_DigestInit_ex2(context, sha256, NULL) == 1 &&
-           EVP_DigestUpdate(context, block, sizeof(block)) == 1;
+    SHA256_Init(context);
+    SHA256_Update(context, block, sizeof(block));
     rr_secret_wipe(block, sizeof(block));
-    if (!done) {
-        EVP_MD_CTX_free(context);
-    }
-    return done ? context : NULL;
 }
 
 rr_key_digester_t *rr_key_digester_make(const unsigned char pepper[RR_KEY_PEPPER_LEN], apr_pool_t *p)
 {
-    rr_key_digester_t *digester = apr_pcalloc(p, sizeof(*digester));
-    EVP_MD *sha256 = EVP_MD_fetch(NULL, "SHA256", NULL); /* once: a look-up by name costs more than the hash */
+    rr_key_digester_t *digester = apr_palloc(p, sizeof(*digester));
 
-    digester->inner = begin(sha256, pepper, 0x36);
-    digester->outer = begin(sha256, pepper, 0x5c);
-    EVP_MD_free(sha256); /* the contexts keep it */
-    apr_pool_cleanup_register(p, digester, free_digester, apr_pool_cleanup_null);
+    begin(&digester->inner, pepper, 0x36);
+    begin(&digester->outer, pepper, 0x5c);
+    apr_pool_cleanup_register(p, digester, wipe_digester, apr_pool_cleanup_null);
     return digester;
+}
+
+/* What context makes of some more bytes. */
+static void finish(unsigned char digest[RR_KEY_DIGEST_LEN], const SHA256_CTX *context, const void *bytes, apr_size_t len)
+{
+    SHA256_CTX copy = *context;
+
+    SHA256_Update(&copy, bytes, len);
+    SHA256_Final(digest, &copy);
+    rr_secret_wipe(&copy, sizeof(copy));
+}
+
+apr_status_t rr_key_inner(unsigned char inner[RR_KEY_DIGEST_LEN], const rr_key_digester_t *digester, const char *key,
+                          apr_size_t len)
+{
+    if (len > RR_MAX_SECRET) {
+        return RR_EINVAL;
+    }
+    finish(inner, &digester->inner, key, len);
+    return APR_SUCCESS;
+}
+
+void rr_key_outer(unsigned char digest[RR_KEY_DIGEST_LEN], const rr_key_digester_t *digester,
+                  const unsigned char inner[RR_KEY_DIGEST_LEN])
+{
+    finish(digest, &digester->outer, inner, RR_KEY_DIGEST_LEN);
 }
 
 apr_status_t rr_key_digest(unsigned char digest[RR_KEY_DIGEST_LEN], const rr_key_digester_t *digester,
                            const char *key, apr_size_t len)
 {
     unsigned char inner[RR_KEY_DIGEST_LEN];
-    EVP_MD_CTX *context;
-    int done;
+    apr_status_t rv = rr_key_inner(inner, digester, key, len);
 
-    if (len > RR_MAX_SECRET || !digester->inner || !digester->outer || !(context = EVP_MD_CTX_new())) {
-        return len > RR_MAX_SECRET ? RR_EINVAL : RR_EUNAVAIL;
+    if (rv == APR_SUCCESS) {
+        rr_key_outer(digest, digester, inner);
+        rr_secret_wipe(inner, sizeof(inner));
     }
-    done = EVP_MD_CTX_copy_ex(context, digester->inner) == 1 && EVP_DigestUpdate(context, key, len) == 1 &&
-           EVP_DigestFinal_ex(context, inner, NULL) == 1 && EVP_MD_CTX_copy_ex(context, digester->outer) == 1 &&
-           EVP_DigestUpdate(context, inner, sizeof(inner)) == 1 && EVP_DigestFinal_ex(context, digest, NULL) == 1;
-    EVP_MD_CTX_free(context); /* it wipes */
-    rr_secret_wipe(inner, sizeof(inner));
-    return done ? APR_SUCCESS : RR_EUNAVAIL;
+    return rv;
 }
 
 const char *rr_key_hint(apr_pool_t *p, const char *key, apr_size_t len)

@@ -124,6 +124,11 @@ static void test_digest(apr_pool_t *p)
     is_int(rr_key_digest(digest, digester, "Hi There", 8), APR_SUCCESS, "a digest is made");
     is_str(hex(p, digest), "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7", "RFC 4231, test case 1");
 
+    is_int(rr_key_inner(again, digester, "Hi There", 8), APR_SUCCESS, "its inner hash is made");
+    ok(memcmp(digest, again, sizeof(digest)) != 0, "which is not the digest"); /* lint: no secret */
+    rr_key_outer(again, digester, again);
+    is_str(hex(p, again), hex(p, digest), "and leads to it");
+
     for (i = 0; i < RR_KEY_PEPPER_LEN; i++) {
         pepper[i] = (unsigned char)i;
     }
@@ -136,6 +141,7 @@ static void test_digest(apr_pool_t *p)
     ok(memcmp(digest, again, sizeof(digest)) != 0, "a NUL more, another digest"); /* lint: no secret */
     is_int(rr_key_digest(digest, other, longest, RR_MAX_SECRET), APR_SUCCESS, "the longest secret");
     is_int(rr_key_digest(digest, other, longest, RR_MAX_SECRET + 1), RR_EINVAL, "one byte past it");
+    is_int(rr_key_inner(digest, other, longest, RR_MAX_SECRET + 1), RR_EINVAL, "nor has that an inner hash");
     free(longest);
 }
 
