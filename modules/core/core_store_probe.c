@@ -30,10 +30,13 @@
 
 #define MAX_FILES 16     /* wal-indexes opened in one process; past them every look is a doubt */
 #define HEADER_LEN 48    /* of one copy */
+#define HEADER_WORDS (CORE_STAMP_WORDS - 5)
 #define AT_IS_INIT 12    /* byte that is 1 in a header in use */
 #define WAL_INDEX_VERSION 3007000
 #define WRITE_LOCK_AT 120 /* byte that a writer locks */
 #define LOCK_LOOKS_EVERY apr_time_from_msec(5)
+
+_Static_assert(HEADER_WORDS * sizeof(apr_uint64_t) == HEADER_LEN, "a stamp has one copy of the header, and five words more");
 
 typedef struct {
     core_file_id_t database, index;
@@ -148,9 +151,9 @@ void core_probe_let_go(core_probe_t *probe, const core_file_id_t *id)
 int core_probe_look(core_stamp_t *stamp, core_probe_t *probe)
 {
     const unsigned char *header = (const unsigned char *)stamp->words;
-    int words = HEADER_LEN / sizeof(apr_uint64_t), i;
-    int at = __atomic_load_n(&probe->current, __ATOMIC_ACQUIRE);
+    int at = __atomic_load_n(&probe->current, __ATOMIC_ACQUIRE), i;
     const wal_index_t *file;
+    apr_uint64_t differ = 0;
     apr_uint32_t version;
     struct stat info;
 
@@ -163,22 +166,22 @@ int core_probe_look(core_stamp_t *stamp, core_probe_t *probe)
         return 0;
     }
     /* A writer changes the second copy, then the first; so the first is read first. */
-    for (i = 0; i < words; i++) {
+    for (i = 0; i < HEADER_WORDS; i++) {
         stamp->words[i] = __atomic_load_n(&file->header[i], __ATOMIC_RELAXED);
     }
     __atomic_thread_fence(__ATOMIC_ACQUIRE);
-    for (; i < 2 * words; i++) {
-        stamp->words[i] = __atomic_load_n(&file->header[i], __ATOMIC_RELAXED);
+    for (i = 0; i < HEADER_WORDS; i++) {
+        differ |= stamp->words[i] ^ __atomic_load_n(&file->header[HEADER_WORDS + i], __ATOMIC_RELAXED);
     }
     memcpy(&version, header, sizeof(version));
-    if (memcmp(header, header + HEADER_LEN, HEADER_LEN) || version != WAL_INDEX_VERSION || header[AT_IS_INIT] != 1) {
+    if (differ || version != WAL_INDEX_VERSION || header[AT_IS_INIT] != 1) {
         return 0;
     }
-    stamp->words[12] = file->index.device;
-    stamp->words[13] = file->index.inode;
-    stamp->words[14] = (apr_uint64_t)info.st_size;
-    stamp->words[15] = (apr_uint64_t)info.st_mtim.tv_sec;
-    stamp->words[16] = (apr_uint64_t)info.st_mtim.tv_nsec;
+    stamp->words[HEADER_WORDS] = file->index.device;
+    stamp->words[HEADER_WORDS + 1] = file->index.inode;
+    stamp->words[HEADER_WORDS + 2] = (apr_uint64_t)info.st_size;
+    stamp->words[HEADER_WORDS + 3] = (apr_uint64_t)info.st_mtim.tv_sec;
+    stamp->words[HEADER_WORDS + 4] = (apr_uint64_t)info.st_mtim.tv_nsec;
     return 1;
 }
 

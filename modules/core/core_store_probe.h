@@ -10,11 +10,11 @@
 
 #include <sys/types.h>
 
-#define CORE_STAMP_WORDS 17
+#define CORE_STAMP_WORDS 11
 
 typedef struct core_probe_t core_probe_t;
 
-/* What was seen: both copies of the wal-index header, whose file that was, and when the database was last checkpointed. */
+/* What was seen: the wal-index header (both copies of it), whose file that was, and when the database was last checkpointed. */
 typedef struct core_stamp_t {
     apr_uint64_t words[CORE_STAMP_WORDS];
 } core_stamp_t;
