@@ -22,6 +22,7 @@ typedef struct rr_identity_t {
     const char *sub;           /* never NULL nor empty */
     const rr_json_t *data;     /* a key's metadata or a token's claims: an object, or NULL for {} */
     const apr_array_header_t *scopes; /* const char *; never NULL */
+    const char *scope;         /* the same, blank-separated; NULL: not made yet */
     const char *client;        /* client of the stored credential; NULL for a configured issuer's token */
     const char *credential;    /* CLIENT/NAME of the stored credential; NULL as above */
     const char *credential_id; /* its id; NULL as above */

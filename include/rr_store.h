@@ -49,8 +49,11 @@ typedef struct rr_credential_t {
     const char *key_id;       /* id of the key row that matched */
     const char *hint;         /* of that key; never enough to use it */
     apr_time_t expires;       /* the earlier end of credential and key, microseconds since the epoch; 0: none */
-    const apr_array_header_t *scopes; /* credentialScopes: const char *; never NULL */
     const rr_json_t *metadata;        /* credentialMetadata: an object, or NULL */
+    const char *sub;                  /* metadata's userId, else CLIENT/NAME; never NULL nor empty */
+    const apr_array_header_t *scopes; /* const char *: credentialScopes, and metadata's that claim no power over the
+                                         gateway; never NULL */
+    const char *scope;                /* the same, blank-separated; never NULL */
 } rr_credential_t;
 
 /**

@@ -96,7 +96,7 @@ static const char *issuer_of(const rr_identity_t *identity)
 void core_set_env(request_rec *r, const rr_principal_t *who)
 {
     core_request_t *own = core_request(r);
-    const char *value;
+    const char *value, *scope = who && who->count == 1 ? who->identities[0]->scope : NULL;
 
     /* A fast redirect lays another request's environment over r's, and changes per_dir_config. */
     if (!who || own->told_under == r->per_dir_config) {
@@ -111,7 +111,7 @@ void core_set_env(request_rec *r, const rr_principal_t *who)
     if (*(value = join_identities(r, who, issuer_of))) {
         apr_table_setn(r->subprocess_env, "RR_ISSUER", value);
     }
-    apr_table_setn(r->subprocess_env, "RR_SCOPE", apr_array_pstrcat(r->pool, who->scopes, ' '));
+    apr_table_setn(r->subprocess_env, "RR_SCOPE", scope ? scope : apr_array_pstrcat(r->pool, who->scopes, ' '));
 }
 
 /* Whether value can stand in a header as it is: text of some length, without blanks at its ends (RFC 9110, 5.5). */

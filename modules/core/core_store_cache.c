@@ -191,6 +191,8 @@ static rr_credential_t *copy_credential(const rr_credential_t *from, apr_pool_t 
     to->full_name = apr_pstrdup(p, from->full_name);
     to->key_id = apr_pstrdup(p, from->key_id);
     to->hint = apr_pstrdup(p, from->hint);
+    to->sub = apr_pstrdup(p, from->sub);
+    to->scope = apr_pstrdup(p, from->scope);
     for (i = 0; i < from->scopes->nelts; i++) {
         APR_ARRAY_PUSH(scopes, const char *) = apr_pstrdup(p, APR_ARRAY_IDX(from->scopes, i, const char *));
     }

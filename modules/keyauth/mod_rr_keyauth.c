@@ -70,44 +70,16 @@ static void schemes(request_rec *r, apr_array_header_t *names)
     }
 }
 
-/* A subject of metadata's userId, else CLIENT/NAME. */
-static const char *subject_of(apr_pool_t *p, const rr_credential_t *found)
-{
-    const char *user = rr_json_scalar(p, rr_json_member(found->metadata, "userId"));
-
-    return user && *user ? user : found->full_name;
-}
-
-/* credentialScopes, and those of metadata that do not claim power over the gateway. */
-static const apr_array_header_t *scopes_of(apr_pool_t *p, const rr_credential_t *found)
-{
-    const rr_json_t *more = rr_json_member(found->metadata, "scopes");
-    const apr_array_header_t *words;
-    apr_array_header_t *scopes;
-    int i;
-
-    if (!more) {
-        return found->scopes;
-    }
-    words = rr_json_words(p, more);
-    scopes = apr_array_copy(p, found->scopes);
-    for (i = 0; i < words->nelts && scopes->nelts < RR_MAX_SCOPES; i++) {
-        if (strncmp(APR_ARRAY_IDX(words, i, const char *), "rr:", 3)) {
-            APR_ARRAY_PUSH(scopes, const char *) = APR_ARRAY_IDX(words, i, const char *);
-        }
-    }
-    return scopes;
-}
-
 static const rr_identity_t *make_identity(apr_pool_t *p, const rr_credential_t *found)
 {
     rr_identity_t *identity = apr_pcalloc(p, sizeof(*identity));
 
     identity->method = "key";
     identity->kind = found->kind;
-    identity->sub = subject_of(p, found);
+    identity->sub = found->sub;
     identity->data = found->metadata;
-    identity->scopes = scopes_of(p, found);
+    identity->scopes = found->scopes;
+    identity->scope = found->scope;
     identity->client = found->client;
     identity->credential = found->full_name;
     identity->credential_id = found->id;

@@ -13,6 +13,28 @@ static apr_time_t earlier(apr_time_t a, apr_time_t b)
     return !a ? b : !b || a < b ? a : b;
 }
 
+/* credentialScopes, and those of metadata that do not claim power over the gateway. */
+static const apr_array_header_t *scopes_of(const rr_credential_t *credential, const rr_json_t *own, apr_pool_t *p)
+{
+    const apr_array_header_t *more = rr_json_words(p, rr_json_member(credential->metadata, "scopes"));
+    apr_array_header_t *scopes = rr_json_words(p, own);
+    int i;
+
+    for (i = 0; i < more->nelts && scopes->nelts < RR_MAX_SCOPES; i++) {
+        if (strncmp(APR_ARRAY_IDX(more, i, const char *), "rr:", 3)) {
+            APR_ARRAY_PUSH(scopes, const char *) = APR_ARRAY_IDX(more, i, const char *);
+        }
+    }
+    return scopes;
+}
+
+static const char *subject_of(const rr_credential_t *credential, apr_pool_t *p)
+{
+    const char *user = rr_json_scalar(p, rr_json_member(credential->metadata, "userId"));
+
+    return user && *user ? user : credential->full_name;
+}
+
 apr_status_t rr_store_key_find(const rr_credential_t **pfound, rr_revision_t *revision, rr_store_t *store,
                                const unsigned char digest[RR_KEY_DIGEST_LEN], apr_pool_t *p, rr_err_t *err)
 {
@@ -56,7 +78,9 @@ apr_status_t rr_store_key_find(const rr_credential_t **pfound, rr_revision_t *re
         return rr_err_set(err, RR_EINVAL, found->id, "credential %s has scopes or metadata that are no JSON: rrctl check",
                           found->id);
     }
-    found->scopes = rr_json_words(p, scopes);
+    found->sub = subject_of(found, p);
+    found->scopes = scopes_of(found, scopes, p);
+    found->scope = apr_array_pstrcat(p, found->scopes, ' ');
     *pfound = found;
     return APR_SUCCESS;
 }
