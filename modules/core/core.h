@@ -73,6 +73,12 @@ typedef struct core_route_t {
     rr_route_t to;
 } core_route_t;
 
+/* A header as sent, before a credential was taken out. */
+typedef struct core_taken_t {
+    const char *name, *value;
+    struct core_taken_t *next; /* NULL: none */
+} core_taken_t;
+
 /* What the composite found for one per_dir_config. */
 typedef struct core_decision_t {
     const ap_conf_vector_t *made_for;    /* r->per_dir_config it was made for; NULL: none was made */
@@ -97,24 +103,38 @@ typedef struct core_request_t {
     const char *lack_methods;
     const char *lack_doubt;
     apr_table_t *audit;       /* members other modules added; NULL: none */
-    apr_table_t *taken;       /* root request: headers as sent before a credential was taken out; NULL: none */
+    core_taken_t *taken;      /* root request: NULL: none */
     const char *taken_args;   /* root request: query as sent before a credential was cut out; NULL: not cut */
 } core_request_t;
 
-/** r's own record, made when first asked for. */
-core_request_t *core_request(request_rec *r);
-
-/** The same, or NULL if there is none. */
+/** r's own record, or NULL if there is none. */
 static inline core_request_t *core_request_peek(const request_rec *r)
 {
     return ap_get_module_config(r->request_config, &rr_core_module);
 }
 
+core_request_t *core_request_make(request_rec *r);
+
+/** The same, made when first asked for. */
+static inline core_request_t *core_request(request_rec *r)
+{
+    core_request_t *own = core_request_peek(r);
+
+    return own ? own : core_request_make(r);
+}
+
 /** The client's request that r is a part of: its first prev and outermost main. */
 request_rec *core_root(request_rec *r);
 
+int core_ask_ours(request_rec *r);
+
 /** Whether AuthType RR rules r. */
-int core_is_ours(request_rec *r);
+static inline int core_is_ours(request_rec *r)
+{
+    const core_request_t *own = core_request_peek(r);
+
+    return (own && own->ours_under == r->per_dir_config) || core_ask_ours(r);
+}
 
 /* core_composite.c */
 
@@ -214,13 +234,23 @@ void core_merge_route(core_dir_t *merged, const core_dir_t *base, const core_dir
 void core_register_route(apr_pool_t *p);
 
 /** Whether r's section has RRProxy or RRGateway in force. */
-int core_has_route(request_rec *r);
+static inline int core_has_route(const request_rec *r)
+{
+    const core_dir_t *dir = core_dir(r);
+
+    return dir->proxy || dir->gateway;
+}
 
 /** The picture that r is served by: its route's, else the present one; see rr_core_t. */
 const rr_snapshot_t *core_snapshot(request_rec *r, rr_err_t *err);
 
+const core_route_t *core_recall_route(request_rec *r);
+
 /** r's route, looked up once for its configuration; NULL: it has none. */
-const core_route_t *core_route(request_rec *r);
+static inline const core_route_t *core_route(request_rec *r)
+{
+    return core_has_route(r) ? core_recall_route(r) : NULL;
+}
 
 /** Admission: OK where r has no route, or one whose proxy admits who; else a refusal. */
 int core_check_route(request_rec *r, const rr_principal_t *who);

@@ -110,23 +110,38 @@ static void add_scopes(apr_array_header_t *all, const apr_array_header_t *scopes
     }
 }
 
+/* Those of several providers, in their order. */
+static const rr_identity_t *const *all_identities(request_rec *r, const core_decision_t *decision, int count)
+{
+    const rr_identity_t **all = apr_palloc(r->pool, sizeof(*all) * (apr_size_t)count), **to = all;
+    int i, k;
+
+    for (i = 0; i < decision->providers->nelts; i++) {
+        for (k = 0; k < decision->results[i].count; k++) {
+            *to++ = decision->results[i].identities[k];
+        }
+    }
+    return all;
+}
+
 static const rr_principal_t *make_principal(request_rec *r, const core_decision_t *decision)
 {
     rr_principal_t *who = apr_pcalloc(r->pool, sizeof(*who));
-    const rr_identity_t **identities;
-    apr_array_header_t *scopes = NULL;
-    int i, k, count = 0;
+    apr_array_header_t *scopes;
+    int i, verified = 0;
 
     for (i = 0; i < decision->providers->nelts; i++) {
-        count += decision->results[i].count;
-    }
-    identities = apr_palloc(r->pool, sizeof(*identities) * (apr_size_t)count);
-    for (i = 0; i < decision->providers->nelts; i++) {
-        for (k = 0; k < decision->results[i].count; k++) {
-            identities[who->count++] = decision->results[i].identities[k];
+        const rr_authn_result_t *result = &decision->results[i];
+
+        if (result->count) {
+            who->identities = result->identities;
+            who->count += result->count;
+            verified++;
         }
     }
-    who->identities = identities;
+    if (verified > 1) {
+        who->identities = all_identities(r, decision, who->count);
+    }
     who->sub = who->identities[0]->sub;
     who->data = who->identities[0]->data;
     who->scopes = who->identities[0]->scopes;

@@ -16,14 +16,11 @@
 
 #include <apr_cstr.h>
 
-core_request_t *core_request(request_rec *r)
+core_request_t *core_request_make(request_rec *r)
 {
-    core_request_t *own = core_request_peek(r);
+    core_request_t *own = apr_pcalloc(r->pool, sizeof(*own));
 
-    if (!own) {
-        own = apr_pcalloc(r->pool, sizeof(*own));
-        ap_set_module_config(r->request_config, &rr_core_module, own);
-    }
+    ap_set_module_config(r->request_config, &rr_core_module, own);
     return own;
 }
 
@@ -35,15 +32,10 @@ request_rec *core_root(request_rec *r)
     return r;
 }
 
-int core_is_ours(request_rec *r)
+int core_ask_ours(request_rec *r)
 {
-    const core_request_t *own = core_request_peek(r);
-    const char *type;
+    const char *type = ap_auth_type(r);
 
-    if (own && own->ours_under == r->per_dir_config) {
-        return 1;
-    }
-    type = ap_auth_type(r);
     if (!type || apr_cstr_casecmp(type, CORE_AUTH_TYPE)) {
         return 0;
     }

@@ -130,13 +130,6 @@ static const char *gateway_segment(request_rec *r, const core_dir_t *dir)
     return len ? apr_pstrmemdup(r->pool, below, len) : NULL;
 }
 
-int core_has_route(request_rec *r)
-{
-    const core_dir_t *dir = core_dir(r);
-
-    return dir->proxy || dir->gateway;
-}
-
 /* The same directive found again: <Proxy> sections and later phases merge the configuration anew. */
 static int is_same_section(const core_route_t *route, const core_dir_t *dir)
 {
@@ -168,19 +161,14 @@ static core_route_t *find_route(request_rec *r, const core_dir_t *dir)
     return route;
 }
 
-const core_route_t *core_route(request_rec *r)
+const core_route_t *core_recall_route(request_rec *r)
 {
-    core_request_t *own = core_request_peek(r);
-    const core_dir_t *dir;
+    core_request_t *own = core_request(r);
+    const core_dir_t *dir = core_dir(r);
 
-    if (own && own->route && own->route->found_for == r->per_dir_config) {
+    if (own->route && own->route->found_for == r->per_dir_config) {
         return own->route;
     }
-    dir = core_dir(r);
-    if (!dir->proxy && !dir->gateway) {
-        return NULL;
-    }
-    own = core_request(r);
     if (!own->route || !is_same_section(own->route, dir)) {
         own->route = find_route(r, dir);
     }

@@ -126,10 +126,20 @@ void core_scrub_headers(request_rec *r)
 
 /* ---- credentials ---- */
 
+/* NULL: it was not taken. */
+static const char *find_taken(const core_request_t *root, const char *name)
+{
+    const core_taken_t *taken = root ? root->taken : NULL;
+
+    while (taken && apr_cstr_casecmp(taken->name, name)) {
+        taken = taken->next;
+    }
+    return taken ? taken->value : NULL;
+}
+
 const char *core_client_header(request_rec *r, const char *name)
 {
-    const core_request_t *root = core_request_peek(core_root(r));
-    const char *value = root && root->taken ? apr_table_get(root->taken, name) : NULL;
+    const char *value = find_taken(core_request_peek(core_root(r)), name);
 
     return value ? value : apr_table_get(r->headers_in, name);
 }
@@ -151,14 +161,16 @@ static void remember_header(request_rec *r, const char *name, const char *value)
 {
     request_rec *root = core_root(r);
     core_request_t *own = core_request(root);
+    core_taken_t *taken;
 
-    if (!own->taken) {
-        own->taken = apr_table_make(root->pool, 2);
+    if (find_taken(own, name)) {
+        return;
     }
-    if (!apr_table_get(own->taken, name)) {
-        apr_table_setn(own->taken, r == root ? name : apr_pstrdup(root->pool, name),
-                       r == root ? value : apr_pstrdup(root->pool, value));
-    }
+    taken = apr_palloc(root->pool, sizeof(*taken));
+    taken->name = r == root ? name : apr_pstrdup(root->pool, name);
+    taken->value = r == root ? value : apr_pstrdup(root->pool, value);
+    taken->next = own->taken;
+    own->taken = taken;
 }
 
 static void take_header(request_rec *r, const rr_source_t *source)

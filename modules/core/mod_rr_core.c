@@ -173,7 +173,7 @@ static int check_access(request_rec *r)
     core_request_t *own = core_request_peek(r);
     int status;
 
-    if ((own && own->judging) || !core_is_ours(r) || core_preflight(r) != CORE_PREFLIGHT_PASS ||
+    if (core_preflight(r) != CORE_PREFLIGHT_PASS || (own && own->judging) || !core_is_ours(r) ||
         core_authenticate(r)->results) {
         return DECLINED;
     }
