@@ -258,7 +258,7 @@ static int fix_up_again(request_rec *r)
 {
     const core_request_t *own = core_request_peek(r);
 
-    return core_is_ours(r) && (!own || own->fixed_for != r->per_dir_config) ? fix_up(r) : DECLINED;
+    return (!own || own->fixed_for != r->per_dir_config) && core_is_ours(r) ? fix_up(r) : DECLINED;
 }
 
 /* ---- startup ---- */

@@ -118,11 +118,11 @@ typedef struct rr_presented_t {
  * Authorization is one word. Query values are decoded once; cookies count for
  * unsafe methods and WebSockets only if the request is same-origin (Origin or Sec-Fetch-Site).
  *
- * Ownership: the array of rr_presented_t lives in r->pool.
+ * Ownership: the array of rr_presented_t, never NULL, is the request's to read.
  * Errors:    RR_EINVAL: a source holds something that cannot be a credential (empty, several words, a bad
  *            percent-code, a control character, longer than max); err->text may be shown to the client.
  */
-apr_status_t rr_glue_sources_read(apr_array_header_t **ppresented, request_rec *r, const rr_core_t *core,
+apr_status_t rr_glue_sources_read(const apr_array_header_t **ppresented, request_rec *r, const rr_core_t *core,
                                   const apr_array_header_t *sources, apr_size_t max, rr_err_t *err);
 
 #endif

@@ -181,7 +181,7 @@ const char *rr_glue_sources_scheme(const apr_array_header_t *sources)
 typedef struct {
     request_rec *r;
     const rr_core_t *core;
-    apr_array_header_t *presented; /* rr_presented_t */
+    apr_array_header_t *presented; /* rr_presented_t; NULL: nothing yet */
     apr_size_t max;
     rr_err_t *err;
 } reading_t;
@@ -225,6 +225,9 @@ static apr_status_t present(reading_t *reading, const rr_source_t *source, const
     }
     if (!is_one_word(text, len)) {
         return rr_err_set(reading->err, RR_EINVAL, place, "the credential in %s is not one word", place);
+    }
+    if (!reading->presented) {
+        reading->presented = apr_array_make(reading->r->pool, 1, sizeof(rr_presented_t));
     }
     for (k = 0; k < reading->presented->nelts; k++) {
         one = &APR_ARRAY_IDX(reading->presented, k, rr_presented_t);
@@ -408,14 +411,14 @@ static apr_status_t read_cookie(reading_t *reading, const rr_source_t *source)
     return rv;
 }
 
-apr_status_t rr_glue_sources_read(apr_array_header_t **ppresented, request_rec *r, const rr_core_t *core,
+apr_status_t rr_glue_sources_read(const apr_array_header_t **ppresented, request_rec *r, const rr_core_t *core,
                                   const apr_array_header_t *sources, apr_size_t max, rr_err_t *err)
 {
-    reading_t reading = { r, core, apr_array_make(r->pool, 1, sizeof(rr_presented_t)), max, err };
+    static const apr_array_header_t nothing = { NULL, sizeof(rr_presented_t), 0, 0, NULL };
+    reading_t reading = { r, core, NULL, max, err };
     apr_status_t rv = APR_SUCCESS;
     int i;
 
-    *ppresented = reading.presented;
     for (i = 0; i < sources->nelts && rv == APR_SUCCESS; i++) {
         const rr_source_t *source = &APR_ARRAY_IDX(sources, i, rr_source_t);
 
@@ -431,5 +434,6 @@ apr_status_t rr_glue_sources_read(apr_array_header_t **ppresented, request_rec *
             break;
         }
     }
+    *ppresented = reading.presented ? reading.presented : &nothing;
     return rv;
 }

@@ -435,7 +435,7 @@ static int has_shape(token_t *token)
 /* Adds the token of some places, one at most. like: what all tokens of the request have in common. */
 static rr_authn_outcome_e collect(tokens_t *tokens, token_t *like, const apr_array_header_t *sources, const char *header)
 {
-    apr_array_header_t *presented;
+    const apr_array_header_t *presented;
     rr_err_t err = RR_ERR_INIT;
     int i, is_found = 0;
 

@@ -29,10 +29,10 @@ const apr_array_header_t *keyauth_route_sources(apr_pool_t *p, const apr_array_h
  * Collects what was presented, sorted out by shape and place: what has a token's shape in Authorization is
  * foreign, unless r's proxy accepts a static token; Basic counts only where r's proxy accepts it.
  *
- * Ownership: array of keyauth_presented_t in r->pool.
+ * Ownership: the *pcount of them live in r->pool.
  * Errors:    RR_EINVAL; err->text may be shown to the client.
  */
-apr_status_t keyauth_presented(apr_array_header_t **ppresented, request_rec *r, const rr_core_t *core,
+apr_status_t keyauth_presented(keyauth_presented_t **ppresented, int *pcount, request_rec *r, const rr_core_t *core,
                                const apr_array_header_t *sources, int *pforeign, rr_err_t *err);
 
 #endif

@@ -58,19 +58,8 @@ const apr_array_header_t *keyauth_route_sources(apr_pool_t *p, const apr_array_h
     return all ? all : configured;
 }
 
-static void add(apr_array_header_t *list, const char *value, apr_size_t len, rr_credential_kind_e first,
-                rr_credential_kind_e second)
-{
-    keyauth_presented_t *one = apr_array_push(list);
-
-    one->value = value;
-    one->len = len;
-    one->kinds[0] = first;
-    one->kinds[1] = second;
-}
-
 /* "Basic BASE64" to "USER:PASSWORD". */
-static apr_status_t add_basic(apr_array_header_t *list, request_rec *r, const rr_core_t *core, rr_err_t *err)
+static apr_status_t read_basic(keyauth_presented_t *one, request_rec *r, const rr_core_t *core, rr_err_t *err)
 {
     const char *header = core->client_header(r, "Authorization");
     char *decoded;
@@ -92,38 +81,53 @@ static apr_status_t add_basic(apr_array_header_t *list, request_rec *r, const rr
     if (!memchr(decoded, ':', (apr_size_t)len) || strlen(decoded) != (apr_size_t)len) {
         return rr_err_set(err, RR_EINVAL, "Authorization", "the credential in Authorization is not USER:PASSWORD");
     }
-    add(list, decoded, (apr_size_t)len, RR_CREDENTIAL_BASIC, RR_CREDENTIAL_UNKNOWN);
+    *one = (keyauth_presented_t){ decoded, (apr_size_t)len, { RR_CREDENTIAL_BASIC, RR_CREDENTIAL_UNKNOWN } };
     return APR_SUCCESS;
 }
 
-apr_status_t keyauth_presented(apr_array_header_t **ppresented, request_rec *r, const rr_core_t *core,
+/* What one may be, and where it came from says; no kind: another provider's. */
+static void sort_out(keyauth_presented_t *sorted, const rr_presented_t *one, const rr_proxy_t *proxy)
+{
+    int token = rr_proxy_accepts(proxy, RR_CREDENTIAL_JWT);
+
+    *sorted = (keyauth_presented_t){ one->value, one->len, { RR_CREDENTIAL_KEY, RR_CREDENTIAL_UNKNOWN } };
+    if ((one->in_authorization || token) && rr_jws_has_shape(one->value, one->len)) {
+        sorted->kinds[0] = token ? RR_CREDENTIAL_JWT : RR_CREDENTIAL_UNKNOWN;
+    }
+    else if (one->in_authorization && rr_proxy_accepts(proxy, RR_CREDENTIAL_BEARER)) {
+        sorted->kinds[1] = RR_CREDENTIAL_BEARER;
+    }
+}
+
+apr_status_t keyauth_presented(keyauth_presented_t **ppresented, int *pcount, request_rec *r, const rr_core_t *core,
                                const apr_array_header_t *sources, int *pforeign, rr_err_t *err)
 {
     const rr_proxy_t *proxy = core->proxy_get(r);
-    int bearer = rr_proxy_accepts(proxy, RR_CREDENTIAL_BEARER), token = rr_proxy_accepts(proxy, RR_CREDENTIAL_JWT), i;
-    apr_array_header_t *read;
-    apr_status_t rv;
-
-    *ppresented = apr_array_make(r->pool, 1, sizeof(keyauth_presented_t));
+    const apr_array_header_t *read;
+    keyauth_presented_t *all, basic = { 0 };
     /* Authorization may hold a token, which is longer than any key. */
-    rv = rr_glue_sources_read(&read, r, core, sources, RR_MAX_TOKEN, err);
-    for (i = 0; rv == APR_SUCCESS && i < read->nelts; i++) {
-        const rr_presented_t *one = &APR_ARRAY_IDX(read, i, rr_presented_t);
-        int shaped = (one->in_authorization || token) && rr_jws_has_shape(one->value, one->len);
+    apr_status_t rv = rr_glue_sources_read(&read, r, core, sources, RR_MAX_TOKEN, err);
+    int i;
 
-        if (shaped && token) {
-            add(*ppresented, one->value, one->len, RR_CREDENTIAL_JWT, RR_CREDENTIAL_UNKNOWN);
-        }
-        else if (shaped) {
-            *pforeign = 1;
+    *pcount = 0;
+    if (rv == APR_SUCCESS && rr_proxy_accepts(proxy, RR_CREDENTIAL_BASIC)) {
+        rv = read_basic(&basic, r, core, err);
+    }
+    if (rv != APR_SUCCESS || (!read->nelts && !basic.value)) {
+        return rv;
+    }
+    *ppresented = all = apr_palloc(r->pool, sizeof(*all) * ((apr_size_t)read->nelts + 1));
+    for (i = 0; i < read->nelts; i++) {
+        sort_out(&all[*pcount], &APR_ARRAY_IDX(read, i, rr_presented_t), proxy);
+        if (all[*pcount].kinds[0]) {
+            ++*pcount;
         }
         else {
-            add(*ppresented, one->value, one->len, RR_CREDENTIAL_KEY,
-                bearer && one->in_authorization ? RR_CREDENTIAL_BEARER : RR_CREDENTIAL_UNKNOWN);
+            *pforeign = 1;
         }
     }
-    if (rv == APR_SUCCESS && rr_proxy_accepts(proxy, RR_CREDENTIAL_BASIC)) {
-        rv = add_basic(*ppresented, r, core, err);
+    if (basic.value) {
+        all[(*pcount)++] = basic;
     }
-    return rv;
+    return APR_SUCCESS;
 }

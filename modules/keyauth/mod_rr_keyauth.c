@@ -154,16 +154,16 @@ static rr_authn_outcome_e judge(request_rec *r, const keyauth_presented_t *one, 
 /* Every credential that was presented is judged; the worst outcome is the provider's. */
 static rr_authn_outcome_e authenticate(request_rec *r, rr_authn_result_t *result)
 {
-    apr_array_header_t *presented;
-    int i, unavailable = 0;
+    keyauth_presented_t *presented;
+    int i, count, unavailable = 0;
     rr_err_t err;
 
     rr_err_clear(&err);
-    if (keyauth_presented(&presented, r, core, sources(r), &result->foreign, &err) != APR_SUCCESS) {
+    if (keyauth_presented(&presented, &count, r, core, sources(r), &result->foreign, &err) != APR_SUCCESS) {
         return refuse(result, "malformed", apr_pstrdup(r->pool, rr_err_text(&err)));
     }
-    for (i = 0; i < presented->nelts; i++) {
-        switch (judge(r, &APR_ARRAY_IDX(presented, i, keyauth_presented_t), result)) {
+    for (i = 0; i < count; i++) {
+        switch (judge(r, &presented[i], result)) {
         case RR_AUTHN_INVALID:
             return RR_AUTHN_INVALID;
         case RR_AUTHN_UNAVAILABLE:

@@ -152,14 +152,13 @@ rr_key_digester_t *rr_key_digester_make(const unsigned char pepper[RR_KEY_PEPPER
     return digester;
 }
 
-/* What context makes of some more bytes. */
+/* What context makes of some more bytes. SHA256_Final wipes those; of the copy is left what the caller gets. */
 static void finish(unsigned char digest[RR_KEY_DIGEST_LEN], const SHA256_CTX *context, const void *bytes, apr_size_t len)
 {
     SHA256_CTX copy = *context;
 
     SHA256_Update(&copy, bytes, len);
     SHA256_Final(digest, &copy);
-    rr_secret_wipe(&copy, sizeof(copy));
 }
 
 apr_status_t rr_key_inner(unsigned char inner[RR_KEY_DIGEST_LEN], const rr_key_digester_t *digester, const char *key,
