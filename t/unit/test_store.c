@@ -107,6 +107,8 @@ static void test_keys(apr_pool_t *p)
     is_int(found->scopes->nelts, 2, "with scopes");
     is_str(APR_ARRAY_IDX(found->scopes, 1, const char *), "b", "each");
     is_str(rr_json_string(rr_json_member(found->metadata, "userId")), "u", "and metadata");
+    is_str(found->sub, "u", "which says who it is");
+    is_str(found->scope, "a b", "the scopes as one text");
     is_int(rr_credential_judge(found, RR_CREDENTIAL_KEY, 1, NULL), APR_SUCCESS, "it lets in");
     is_int(rr_credential_judge(found, RR_CREDENTIAL_BEARER, 1, NULL), APR_NOTFOUND, "but not as another kind");
     is_int(rr_credential_judge(found, RR_CREDENTIAL_UNKNOWN, 1, NULL), APR_NOTFOUND, "nor as no kind");
@@ -128,6 +130,11 @@ static void test_keys(apr_pool_t *p)
     is_int(rr_credential_judge(found, RR_CREDENTIAL_KEY, 1, NULL), RR_EREVOKED, "an inactive credential lets nobody in");
     by_hand(p, "UPDATE rr_credential SET active = 1, metadata = '{\"a\":1' WHERE id = 'c1'");
     is_int(find(&found, store, "value-of-robot", p), RR_EINVAL, "nor one whose metadata is no JSON");
+    by_hand(p, "UPDATE rr_credential SET scopes = '[\"rr:admin:c\"]', metadata = '{\"userId\":\"\","
+               "\"scopes\":[\"m\",\"rr:admin\"]}' WHERE id = 'c1'");
+    find(&found, store, "value-of-robot", p);
+    is_str(found->sub, "default/robot", "an empty userId is none");
+    is_str(found->scope, "rr:admin:c m", "metadata adds scopes, but none of power over the gateway");
     by_hand(p, "UPDATE rr_credential SET metadata = NULL, scopes = '\"rr:admin\"' WHERE id = 'c1'");
     is_int(find(&found, store, "value-of-robot", p), RR_EINVAL, "nor one whose scopes are no array");
     by_hand(p, "UPDATE rr_credential SET scopes = '[]', type = 'target' WHERE id = 'c1'");
@@ -135,6 +142,8 @@ static void test_keys(apr_pool_t *p)
     by_hand(p, "UPDATE rr_credential SET type = 'proxy' WHERE id = 'c1'");
     is_int(find(&found, store, "value-of-robot", p), APR_SUCCESS, "control: as before");
     ok(found && !found->metadata && found->scopes->nelts == 0, "without scopes and metadata");
+    is_str(found->scope, "", "whose text is empty");
+    is_str(found->sub, "default/robot", "and named by itself");
     rr_store_close(store);
 }
 
