@@ -129,6 +129,9 @@ typedef struct rr_core_t {
      */
     int (*demand)(request_rec *r, const char *scopes);
 
+    /* Whether r's server writes audit lines: else what would stand there need not be worked out. */
+    int (*audits)(request_rec *r);
+
     /* Adds a member to r's audit line ("rule", "filter"); name and value live as long as r. */
     void (*audit)(request_rec *r, const char *name, const char *value);
 

@@ -110,13 +110,19 @@ static const rr_route_t *route_get(request_rec *r)
     return route ? &route->to : NULL;
 }
 
-static void audit(request_rec *r, const char *name, const char *value)
+static int audits(request_rec *r)
 {
     const core_server_t *server = ap_get_module_config(r->server->module_config, &rr_core_module);
+
+    return server->audit != NULL;
+}
+
+static void audit(request_rec *r, const char *name, const char *value)
+{
     core_request_t *own;
 
-    if (!server->audit) {
-        return; /* nobody will read it */
+    if (!audits(r)) {
+        return;
     }
     own = core_request(r);
     if (!own->audit) {
@@ -140,6 +146,7 @@ static const rr_core_t core = {
     .snapshot_get = core_snapshot,
     .lack = core_lack,
     .refuse = core_refuse,
+    .audits = audits,
     .audit = audit,
     .credential_find = core_store_credential_find,
     .token_revoked = core_store_token_revoked,

@@ -13,7 +13,7 @@
 typedef struct filter_stage_t {
     const char *owner; /* for people: "location" */
     const rr_filters_t *filters;
-    const unsigned char *active; /* by number */
+    const unsigned char *active; /* by number; NULL: all */
 } filter_stage_t;
 
 typedef struct filter_body_t filter_body_t;

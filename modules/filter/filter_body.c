@@ -101,6 +101,9 @@ static void audit_end(filter_body_t *ctx, request_rec *r)
 {
     apr_uint64_t destroyed = ctx->body ? rr_cut_count(rr_cut_body_cutter(ctx->body)) : 0;
 
+    if (!ctx->core->audits(r)) {
+        return;
+    }
     ctx->core->audit(r, "filtered",
                      apr_pstrcat(r->pool, "destroyed=", apr_off_t_toa(r->pool, (apr_off_t)destroyed), " in=",
                                  apr_off_t_toa(r->pool, (apr_off_t)ctx->in), " out=",
@@ -395,7 +398,7 @@ static const char *applied(request_rec *r, const apr_array_header_t *stages)
         const filter_stage_t *stage = &APR_ARRAY_IDX(stages, i, filter_stage_t);
 
         for (n = 0; n < rr_filters_count(stage->filters); n++) {
-            if (stage->active[n] && strlen(text) < 128) {
+            if ((!stage->active || stage->active[n]) && strlen(text) < 128) {
                 text = apr_pstrcat(r->pool, text, *text ? " " : "", stage->owner, ":", rr_filters_id(stage->filters, n),
                                    NULL);
             }
@@ -411,7 +414,9 @@ void filter_body_insert(request_rec *r, const apr_array_header_t *stages, apr_in
     ctx->core = core;
     ctx->stages = stages;
     ctx->hold = (apr_uint64_t)hold;
-    core->audit(r, "filters", applied(r, stages));
+    if (core->audits(r)) {
+        core->audit(r, "filters", applied(r, stages));
+    }
     ap_add_output_filter_handle(registered, ctx, r, r->connection);
 }
 

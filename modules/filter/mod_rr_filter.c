@@ -137,6 +137,7 @@ static void add_stage(gathering_t *gathering, const char *owner, const rr_filter
     apr_pool_t *p = gathering->r->pool;
     unsigned char *active;
     filter_stage_t *stage;
+    unsigned count;
 
     if (!filters) {
         return;
@@ -149,11 +150,12 @@ static void add_stage(gathering_t *gathering, const char *owner, const rr_filter
     }
     filter_facts_add(&gathering->facts, filters, gathering->r, core, gathering->mount);
     active = apr_palloc(p, rr_filters_count(filters) + 1);
-    if (rr_filters_judge(filters, &gathering->facts, gathering->matcher, active, p)) {
+    count = rr_filters_judge(filters, &gathering->facts, gathering->matcher, active, p);
+    if (count) {
         stage = apr_array_push(gathering->stages);
         stage->owner = owner;
         stage->filters = filters;
-        stage->active = active;
+        stage->active = count < rr_filters_count(filters) ? active : NULL;
     }
 }
 

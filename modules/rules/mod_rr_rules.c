@@ -117,8 +117,15 @@ static int gather_scopes(rr_scope_t *scopes, request_rec *r, const rules_dir_t *
 typedef struct {
     int status;         /* OK, or the refusal */
     const char *detail; /* for the client */
-    const char *name;   /* "location:rule-3", for log and audit */
+    const char *scope;  /* whose rules decided; NULL: none was asked */
+    const char *what;   /* the rule of theirs, or what decided in the place of rules */
 } outcome_t;
+
+/* "location:rule-3", for log and audit. */
+static const char *name_of(request_rec *r, const outcome_t *outcome)
+{
+    return outcome->scope ? apr_pstrcat(r->pool, outcome->scope, ":", outcome->what, NULL) : outcome->what;
+}
 
 static apr_status_t judged_path(const char **ppath, request_rec *r, const rules_dir_t *conf, rr_err_t *err)
 {
@@ -134,7 +141,7 @@ static apr_status_t judged_path(const char **ppath, request_rec *r, const rules_
 }
 
 /* A rule whose pattern reaches its limits is named once a child, not once a request. */
-static void name_once(request_rec *r, const char *name, const rr_rule_t *rule)
+static void name_once(request_rec *r, const outcome_t *outcome, const rr_rule_t *rule)
 {
     const apr_size_t hash = ((apr_size_t)rule >> 4) % (MARKS * 32);
     volatile apr_uint32_t *word = &marks[hash / 32];
@@ -142,7 +149,7 @@ static void name_once(request_rec *r, const char *name, const rr_rule_t *rule)
 
     if (!(seen & bit) && apr_atomic_cas32(word, seen | bit, seen) == seen) {
         RR_LOG_R(APLOG_WARNING, 0, r, 10404,
-                 "a pattern of %s reached its limits: requests that drive it there are denied", name);
+                 "a pattern of %s reached its limits: requests that drive it there are denied", name_of(r, outcome));
     }
 }
 
@@ -151,7 +158,8 @@ static void explain(outcome_t *outcome, request_rec *r, const rr_verdict_t *verd
     const char *scope = verdict->scope ? verdict->scope->name : "proxy";
 
     outcome->status = verdict->allowed ? OK : HTTP_FORBIDDEN;
-    outcome->name = apr_pstrcat(r->pool, scope, ":", verdict->rule ? rr_rule_id(verdict->rule) : "default", NULL);
+    outcome->scope = scope;
+    outcome->what = verdict->rule ? rr_rule_id(verdict->rule) : "default";
     if (verdict->allowed) {
         return;
     }
@@ -162,7 +170,7 @@ static void explain(outcome_t *outcome, request_rec *r, const rr_verdict_t *verd
             apr_psprintf(r->pool, "Rule %s of the scope %s could not be decided: %s.", rr_rule_id(verdict->rule), scope,
                          verdict->doubt ? verdict->doubt : "a pattern reached its limits");
         if (!verdict->doubt) {
-            name_once(r, outcome->name, verdict->rule);
+            name_once(r, outcome, verdict->rule);
         }
     } else {
         outcome->detail =
@@ -184,13 +192,13 @@ static void judge(outcome_t *outcome, request_rec *r, const rules_dir_t *conf, c
                                          "remove nocanon or the rules", r->uri);
         outcome->status = HTTP_FORBIDDEN;
         outcome->detail = "This route forwards paths in a form that its rules do not judge.";
-        outcome->name = "nocanon";
+        outcome->what = "nocanon";
         return;
     }
     if (judged_path(&path, r, conf, &err) != APR_SUCCESS) {
         outcome->status = HTTP_BAD_REQUEST;
         outcome->detail = apr_pstrdup(r->pool, err.text);
-        outcome->name = "path";
+        outcome->what = "path";
         return;
     }
     rules_facts_gather(&facts, r, core, scopes, count, rr_conf_number(conf, &fields[F_BODY]), late);
@@ -199,6 +207,13 @@ static void judge(outcome_t *outcome, request_rec *r, const rules_dir_t *conf, c
                   rr_matcher_make(r->pool), NULL);
     rules_request(r)->secrets = verdict.secrets;
     explain(outcome, r, &verdict);
+}
+
+static void audit(request_rec *r, const char *member, const outcome_t *outcome)
+{
+    if (core->audits(r)) {
+        core->audit(r, member, name_of(r, outcome));
+    }
 }
 
 /* Judges and remembers; OK where rules let r on. */
@@ -213,18 +228,18 @@ static int decide(request_rec *r, const rules_dir_t *conf, const rr_scope_t *sco
     own->uri = r->uri;
     own->status = observing ? OK : outcome.status;
     if (outcome.status == OK) {
-        RR_LOG_R(APLOG_DEBUG, 0, r, 10408, "allowed by %s: %s %s", outcome.name, r->method, r->uri);
-        core->audit(r, "rule", outcome.name);
+        RR_LOG_R(APLOG_DEBUG, 0, r, 10408, "allowed by %s: %s %s", name_of(r, &outcome), r->method, r->uri);
+        audit(r, "rule", &outcome);
         return OK;
     }
     if (observing) {
-        RR_LOG_R(APLOG_INFO, 0, r, 10407, "would be refused by %s (%d): %s %s", outcome.name, outcome.status, r->method,
-                 r->uri);
-        core->audit(r, "ruleObserved", outcome.name);
+        RR_LOG_R(APLOG_INFO, 0, r, 10407, "would be refused by %s (%d): %s %s", name_of(r, &outcome), outcome.status,
+                 r->method, r->uri);
+        audit(r, "ruleObserved", &outcome);
         return OK;
     }
-    RR_LOG_R(APLOG_INFO, 0, r, 10401, "refused by %s (%d): %s %s", outcome.name, outcome.status, r->method, r->uri);
-    core->audit(r, "rule", outcome.name);
+    RR_LOG_R(APLOG_INFO, 0, r, 10401, "refused by %s (%d): %s %s", name_of(r, &outcome), outcome.status, r->method, r->uri);
+    audit(r, "rule", &outcome);
     return core->refuse(r, outcome.status, outcome.detail);
 }
 
