@@ -493,18 +493,16 @@ static inline int counts(const rr_dfa_t *dfa, const apr_uint32_t *table, apr_uin
     return !active;
 }
 
-apr_uint32_t rr_dfa_run(const rr_dfa_t *dfa, apr_uint32_t state, const char *text, apr_size_t len,
-                        const apr_uint64_t *active)
+apr_uint32_t rr_dfa_settle(const rr_dfa_t *dfa, apr_uint32_t state, const char *p, const char *end,
+                           const apr_uint64_t *active)
 {
-    const unsigned char *p = (const unsigned char *)text, *end = p + len;
-
     while (!(state & RR_DFA_FOUND && counts(dfa, dfa->found, state, active))) {
         if (p == end) {
             return state & RR_DFA_ENDS && counts(dfa, dfa->ends, state, active) ? state | RR_DFA_FOUND
                                                                                : state & ~RR_DFA_FOUND;
         }
         do {
-            state = rr_dfa_step(dfa, state, *p++);
+            state = rr_dfa_step(dfa, state, (unsigned char)*p++);
         } while (p < end && !(state & RR_DFA_FOUND));
     }
     return state;

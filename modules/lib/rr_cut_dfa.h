@@ -52,11 +52,32 @@ static inline apr_uint32_t rr_dfa_step(const rr_dfa_t *dfa, apr_uint32_t state, 
     return dfa->next[(apr_size_t)(state & RR_DFA_ROW) + dfa->class_of[byte]];
 }
 
+/** Takes bytes from p on until there are no more or the state has RR_DFA_FOUND; returns how far. */
+static inline const char *rr_dfa_pass(const rr_dfa_t *dfa, apr_uint32_t *state, const char *p, const char *end)
+{
+    apr_uint32_t at = *state;
+
+    while (p < end && !(at & RR_DFA_FOUND)) {
+        at = rr_dfa_step(dfa, at, (unsigned char)*p++);
+    }
+    *state = at;
+    return p;
+}
+
+/** What rr_dfa_run makes of a state with FOUND or ENDS that p was reached in; goes on where those are not active. */
+apr_uint32_t rr_dfa_settle(const rr_dfa_t *dfa, apr_uint32_t state, const char *p, const char *end,
+                           const apr_uint64_t *active);
+
 /**
  * The state after text, a piece of a path. It has RR_DFA_FOUND where a pattern in active (NULL: any) matches: in state
  * already, on the way, or if the path ends there. A piece goes on from a state that a piece before ended in without.
  */
-apr_uint32_t rr_dfa_run(const rr_dfa_t *dfa, apr_uint32_t state, const char *text, apr_size_t len,
-                        const apr_uint64_t *active);
+static inline apr_uint32_t rr_dfa_run(const rr_dfa_t *dfa, apr_uint32_t state, const char *text, apr_size_t len,
+                                      const apr_uint64_t *active)
+{
+    const char *end = text + len, *p = rr_dfa_pass(dfa, &state, text, end);
+
+    return state & (RR_DFA_FOUND | RR_DFA_ENDS) ? rr_dfa_settle(dfa, state, p, end, active) : state;
+}
 
 #endif

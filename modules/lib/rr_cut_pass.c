@@ -126,7 +126,7 @@ static int push(cut_pass_t *s, int object, int live)
 }
 
 /* Its frame, if it had one, is gone already. */
-static void pop(cut_pass_t *s)
+static inline void pop(cut_pass_t *s)
 {
     s->depth--;
     s->object = s->depth && s->objects[(s->depth - 1) / 64] >> (s->depth - 1) % 64 & 1;
@@ -301,6 +301,9 @@ static const char *begin_container(cut_pass_t *s, const char *p)
 
 static inline const char *skip_blank(const char *p, const char *end)
 {
+    if (p < end && (unsigned char)*p > ' ') {
+        return p; /* most JSON that a machine writes has none */
+    }
     while (p < end && (unsigned char)*p <= ' ' && (*p == ' ' || *p == '\n' || *p == '\t' || *p == '\r')) {
         p++;
     }

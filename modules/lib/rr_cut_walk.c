@@ -65,7 +65,7 @@ static apr_uint32_t *states(const rr_walk_t *walk, word_t *row)
 
 static void grow(rr_walk_t *walk)
 {
-    unsigned had = walk->size, size = had ? had * 2 : 16, i;
+    unsigned had = walk->size, size = had ? had * 2 : 8, i;
     level_t *levels = apr_palloc(walk->pool, size * sizeof(*levels));
     word_t *rows = apr_pcalloc(walk->pool, (size - had) * walk->row_words * sizeof(*rows));
 
@@ -258,26 +258,6 @@ static inline level_t *enter(rr_walk_t *walk, unsigned depth, apr_size_t len)
     return level;
 }
 
-static inline apr_uint32_t run(const rr_walk_t *walk, const rr_dfa_t *dfa, apr_uint32_t state, unsigned dotted,
-                               const char *text, apr_size_t len)
-{
-    return rr_dfa_run(dfa, dotted ? rr_dfa_step(dfa, state, '.') : state, text, len, walk->active);
-}
-
-/* As descend, where one automaton is all there is. */
-static rr_walk_e descend_only(rr_walk_t *walk, unsigned depth, const char *text, apr_size_t len, unsigned dotted)
-{
-    level_t *level = enter(walk, depth, dotted + len);
-    apr_uint32_t state;
-
-    if (!level) {
-        return RR_WALK_LIMIT;
-    }
-    state = run(walk, walk->only, *states(walk, level[-1].row), dotted, text, len);
-    *states(walk, level->own) = state;
-    return state & RR_DFA_FOUND ? RR_WALK_MATCH : state & RR_DFA_DEAD ? RR_WALK_DEAD : RR_WALK_OPEN;
-}
-
 /* Takes text, part of the written path, down from depth: what the patterns say. */
 static rr_walk_e descend(rr_walk_t *walk, unsigned depth, const char *text, apr_size_t len, unsigned dotted)
 {
@@ -293,7 +273,9 @@ static rr_walk_e descend(rr_walk_t *walk, unsigned depth, const char *text, apr_
         apr_uint32_t state = states(walk, level[-1].row)[i];
 
         if (!(state & RR_DFA_DEAD) || state & RR_DFA_FOUND) {
-            state = run(walk, ELT(dfas, const rr_dfa_t *, i), state, dotted, text, len);
+            const rr_dfa_t *dfa = ELT(dfas, const rr_dfa_t *, i);
+
+            state = rr_dfa_run(dfa, dotted ? rr_dfa_step(dfa, state, '.') : state, text, len, walk->active);
         }
         if (state & RR_DFA_FOUND) {
             return RR_WALK_MATCH;
@@ -389,11 +371,6 @@ static rr_walk_e walk_child(rr_walk_t *walk, unsigned depth, const char *text, a
     return judge_positions(walk, level->own, verdict);
 }
 
-static inline rr_walk_e walk_name(rr_walk_t *walk, unsigned depth, const char *name, apr_size_t len)
-{
-    return walk->only ? descend_only(walk, depth, name, len, depth > 0) : walk_child(walk, depth, name, len, NULL);
-}
-
 /* Begins to remember, in the container at depth. */
 static void remember(rr_walk_t *walk, unsigned depth)
 {
@@ -416,7 +393,7 @@ static rr_walk_e learn(rr_walk_t *walk, unsigned depth, const char *name, apr_si
         remember(walk, depth);
     }
     from = walk->levels[depth].node;
-    key.verdict = walk_name(walk, depth, name, len);
+    key.verdict = walk_child(walk, depth, name, len, NULL);
     key.to = 0;
     if (key.verdict == RR_WALK_OPEN) {
         number(walk, &walk->levels[depth + 1]);
@@ -429,14 +406,15 @@ static rr_walk_e learn(rr_walk_t *walk, unsigned depth, const char *name, apr_si
     return key.verdict;
 }
 
-rr_walk_e rr_walk_name(rr_walk_t *walk, unsigned depth, const char *name, apr_size_t len)
+/* Any step: remembered, worth remembering from now on, or not. */
+static __attribute__((noinline)) rr_walk_e any_name(rr_walk_t *walk, unsigned depth, const char *name, apr_size_t len)
 {
     level_t *level = &walk->levels[depth];
     const step_t *step;
     step_t key;
 
     if (!walk->memo) {
-        return walk->cold && !--walk->cold ? learn(walk, depth, name, len) : walk_name(walk, depth, name, len);
+        return walk->cold && !--walk->cold ? learn(walk, depth, name, len) : walk_child(walk, depth, name, len, NULL);
     }
     if (level->node && len <= STEP_NAME && depth + 1 < walk->size) {
         step = step_slot(walk->memo, level->node, name, len, &key);
@@ -448,6 +426,47 @@ rr_walk_e rr_walk_name(rr_walk_t *walk, unsigned depth, const char *name, apr_si
         }
     }
     return learn(walk, depth, name, len);
+}
+
+/* As descend, where one automaton is all there is: its state is all of a row. */
+static rr_walk_e settle_only(const rr_walk_t *walk, level_t *level, apr_uint32_t state, const char *p, const char *end)
+{
+    state = rr_dfa_settle(walk->only, state, p, end, walk->active);
+    *(apr_uint32_t *)level->own = state;
+    return state & RR_DFA_FOUND ? RR_WALK_MATCH : state & RR_DFA_DEAD ? RR_WALK_DEAD : RR_WALK_OPEN;
+}
+
+/* The usual name in a short body takes no call from here, so that nothing has to be saved for one. */
+rr_walk_e rr_walk_name(rr_walk_t *walk, unsigned depth, const char *name, apr_size_t len)
+{
+    const rr_dfa_t *dfa = walk->only;
+    level_t *level;
+    apr_uint32_t state;
+    apr_size_t path_len;
+    const char *end = name + len;
+
+    if (walk->cold <= 1 || !dfa || depth + 1 >= walk->size) {
+        return any_name(walk, depth, name, len);
+    }
+    walk->cold--;
+    level = &walk->levels[depth + 1];
+    path_len = level[-1].path_len + (depth > 0) + len;
+    if (path_len > RR_MAX_PATH) {
+        return RR_WALK_LIMIT;
+    }
+    level->path_len = (unsigned)path_len;
+    level->row = level->own;
+    level->node = 0;
+    state = *(const apr_uint32_t *)level[-1].row;
+    if (depth) {
+        state = rr_dfa_step(dfa, state, '.');
+    }
+    name = rr_dfa_pass(dfa, &state, name, end);
+    if (state & (RR_DFA_FOUND | RR_DFA_ENDS)) {
+        return settle_only(walk, level, state, name, end);
+    }
+    *(apr_uint32_t *)level->own = state;
+    return state & RR_DFA_DEAD ? RR_WALK_DEAD : RR_WALK_OPEN;
 }
 
 /* Whether what was found for one element of the array at depth is true of all. */
