@@ -34,6 +34,9 @@ struct filter_body_t {
     rr_body_kind_e kind;
     rr_cut_body_t *body;
     apr_bucket_brigade *held; /* cut, not passed on yet */
+    apr_bucket *last;         /* of held, while room */
+    char *free;               /* where the next bytes go in it */
+    apr_size_t room;          /* how many do; 0: into a bucket of their own */
     apr_bucket_brigade *outgoing;
     apr_uint64_t in, out, passed;
     int chunks;    /* the client can be told that a response broke */
@@ -119,6 +122,7 @@ static apr_status_t give_up(ap_filter_t *f, int status, const char *why)
 
     ctx->state = B_FAILED;
     apr_brigade_cleanup(ctx->held);
+    ctx->room = 0;
     audit_end(ctx, r);
     if (ctx->sent) {
         RR_LOG_R(APLOG_ERR, 0, r, 10502, "the response of %s was broken off: %s", r->uri, why);
@@ -142,18 +146,6 @@ static apr_status_t refuse(ap_filter_t *f, const char *why)
 
 /* ---- passing on ---- */
 
-/* What can still be written behind the last bucket. */
-static apr_size_t room_left(const apr_bucket_brigade *bb)
-{
-    const apr_bucket *last = APR_BRIGADE_LAST(bb);
-    const apr_bucket_heap *heap = last->data;
-
-    if (APR_BRIGADE_EMPTY(bb) || !APR_BUCKET_IS_HEAP(last) || heap->refcount.refcount != 1) {
-        return 0;
-    }
-    return heap->alloc_len - (apr_size_t)last->start - last->length;
-}
-
 /*
  * Kept pieces are short and many: they are copied together. Behind a full buffer apr_brigade_write makes
  * a bucket of its own for each, which takes a page or two: so buffers are begun, and filled, here.
@@ -162,24 +154,22 @@ static void take_kept(void *baton, const char *data, apr_size_t len)
 {
     filter_body_t *ctx = baton;
     apr_bucket_alloc_t *alloc = ctx->held->bucket_alloc;
-    apr_size_t room, piece;
-    apr_bucket *last;
+    apr_size_t piece;
 
     ctx->out += len;
     for (; len; data += piece, len -= piece) {
-        room = room_left(ctx->held);
-        if (!room) {
-            apr_bucket *fresh = apr_bucket_heap_create(apr_bucket_alloc(APR_BUCKET_BUFF_SIZE, alloc),
-                                                       APR_BUCKET_BUFF_SIZE, apr_bucket_free, alloc);
-
-            fresh->length = 0; /* nothing written yet */
-            APR_BRIGADE_INSERT_TAIL(ctx->held, fresh);
-            room = APR_BUCKET_BUFF_SIZE;
+        if (!ctx->room) {
+            ctx->free = apr_bucket_alloc(APR_BUCKET_BUFF_SIZE, alloc);
+            ctx->room = APR_BUCKET_BUFF_SIZE;
+            ctx->last = apr_bucket_heap_create(ctx->free, APR_BUCKET_BUFF_SIZE, apr_bucket_free, alloc);
+            ctx->last->length = 0; /* nothing written yet */
+            APR_BRIGADE_INSERT_TAIL(ctx->held, ctx->last);
         }
-        piece = len < room ? len : room;
-        last = APR_BRIGADE_LAST(ctx->held);
-        memcpy(((apr_bucket_heap *)last->data)->base + last->start + last->length, data, piece);
-        last->length += piece;
+        piece = len < ctx->room ? len : ctx->room;
+        memcpy(ctx->free, data, piece);
+        ctx->free += piece;
+        ctx->room -= piece;
+        ctx->last->length += piece;
     }
 }
 
@@ -204,6 +194,7 @@ static apr_status_t pass(ap_filter_t *f, apr_uint64_t len, apr_bucket *tail)
         return APR_SUCCESS;
     }
     if (len) {
+        ctx->room = 0; /* the last bucket goes, or is split */
         rv = apr_brigade_partition(ctx->held, (apr_off_t)len, &after);
         if (rv != APR_SUCCESS && !APR_STATUS_IS_INCOMPLETE(rv)) {
             return refuse(f, "memory");

@@ -67,9 +67,10 @@ static void hold(cut_pass_t *s, const char *data, apr_size_t len)
     s->held_len += len;
 }
 
-static int too_much(cut_pass_t *s, const char *p)
+/* What waits up to p; s->mark is not NULL. */
+static inline int too_much(const cut_pass_t *s, const char *p)
 {
-    return s->mark && s->held_len + (apr_size_t)(p - s->mark) > RR_MAX_CUT_HELD;
+    return s->held_len + (apr_size_t)(p - s->mark) > RR_MAX_CUT_HELD;
 }
 
 static void emit_held(cut_pass_t *s)
@@ -91,9 +92,6 @@ static inline void keep(cut_pass_t *s)
         s->keep = s->mark;
     }
     s->mark = NULL;
-    if (s->judged) {
-        s->judged->kept = 1;
-    }
 }
 
 /* What waited goes, with the value behind it. */
@@ -113,15 +111,12 @@ static void drop(cut_pass_t *s)
 /* live: it has a frame. */
 static int push(cut_pass_t *s, int object, int live)
 {
-    apr_uint64_t bit = (apr_uint64_t)1 << s->depth % 64;
-
     if (s->depth >= RR_MAX_DEPTH) {
         return 0;
     }
-    s->objects[s->depth / 64] = (s->objects[s->depth / 64] & ~bit) | (object ? bit : 0);
+    s->objects[++s->depth] = (unsigned char)object;
     s->object = object;
     s->judged = live ? &s->frames[s->live - 1] : NULL;
-    s->depth++;
     return 1;
 }
 
@@ -129,7 +124,7 @@ static int push(cut_pass_t *s, int object, int live)
 static inline void pop(cut_pass_t *s)
 {
     s->depth--;
-    s->object = s->depth && s->objects[(s->depth - 1) / 64] >> (s->depth - 1) % 64 & 1;
+    s->object = s->objects[s->depth];
     s->judged = s->depth && s->depth == s->live ? &s->frames[s->live - 1] : NULL;
 }
 
@@ -202,6 +197,9 @@ static void close_live(cut_pass_t *s, const char *p)
     }
     else {
         keep(s);
+        if (s->judged) {
+            s->judged->kept = 1;
+        }
     }
 }
 
@@ -211,7 +209,7 @@ static const char *close_container(cut_pass_t *s, const char *p)
         return not_json(s, p);
     }
     if (s->judged) {
-        if (too_much(s, p)) {
+        if (s->mark && too_much(s, p)) {
             return rr_cut_fail(s, p, "white space beyond RR_MAX_CUT_HELD");
         }
         close_live(s, p);
@@ -260,6 +258,7 @@ static inline rr_walk_e decide(cut_pass_t *s, const char *p, int container)
     }
     if (s->stay >> verdict & 1) {
         keep(s);
+        frame->kept = 1;
     }
     else if (!(container && verdict == RR_WALK_OPEN)) { /* else what leads to it waits on */
         drop(s);
@@ -299,15 +298,18 @@ static const char *begin_container(cut_pass_t *s, const char *p)
 
 /* ---- the loop ---- */
 
-static inline const char *skip_blank(const char *p, const char *end)
+static const char *skip_blanks(const char *p, const char *end)
 {
-    if (p < end && (unsigned char)*p > ' ') {
-        return p; /* most JSON that a machine writes has none */
-    }
-    while (p < end && (unsigned char)*p <= ' ' && (*p == ' ' || *p == '\n' || *p == '\t' || *p == '\r')) {
+    while (p < end && (*p == ' ' || *p == '\n' || *p == '\t' || *p == '\r')) {
         p++;
     }
     return p;
+}
+
+/* Most JSON that a machine writes has none. */
+static inline const char *skip_blank(const char *p, const char *end)
+{
+    return p < end && (unsigned char)*p > ' ' ? p : skip_blanks(p, end);
 }
 
 static inline const char *begin_number(cut_pass_t *s, const char *p, const char *end)
@@ -392,25 +394,15 @@ static inline const char *begin_value(cut_pass_t *s, const char *p, const char *
     if (*p == '{' || *p == '[') {
         return begin_container(s, p);
     }
-    if (!s->depth) {
+    if (s->judged) {
+        if (decide(s, p, 0) == RR_WALK_LIMIT) {
+            return over_limit(s, p);
+        }
+    }
+    else if (!s->depth) {
         decide_document(s, p, 0);
     }
-    else if (s->judged && decide(s, p, 0) == RR_WALK_LIMIT) {
-        return over_limit(s, p);
-    }
     return begin_scalar(s, p, end);
-}
-
-static inline const char *after_value(cut_pass_t *s, const char *p)
-{
-    if (*p != ',') {
-        return *p == '}' || *p == ']' ? close_container(s, p) : not_json(s, p);
-    }
-    if (s->judged && !s->judged->kept) {
-        s->mark = p + 1; /* the first that stays has no comma before it */
-    }
-    s->state = s->object ? S_NAME : S_VALUE;
-    return p + 1;
 }
 
 /* Goes on inside a token that the chunk before left open. */
@@ -434,35 +426,46 @@ static const char *scan(cut_pass_t *s, const char *p, const char *end)
 {
     p = scan_rest(s, p, end);
     while (p && (p = skip_blank(p, end)) < end) {
-        if (s->state == S_AFTER) {
-            p = after_value(s, p);
-            if (!p || (p = skip_blank(p, end)) == end) {
-                break;
+        cut_state_e state = s->state;
+
+        if (state == S_AFTER) {
+            if (*p != ',') {
+                p = *p == '}' || *p == ']' ? close_container(s, p) : not_json(s, p);
+                continue;
             }
-        }
-        if (s->state == S_NAME || (s->state == S_FIRST_NAME && *p != '}')) {
-            p = begin_name(s, p, end);
-            if (!p || (p = skip_blank(p, end)) == end) {
-                break;
+            if (s->judged && !s->judged->kept) {
+                s->mark = p + 1; /* the first that stays has no comma before it */
             }
-        }
-        if (s->state == S_COLON) {
-            if (*p != ':') {
-                return not_json(s, p);
-            }
-            s->state = S_VALUE;
+            s->state = state = s->object ? S_NAME : S_VALUE;
             p = skip_blank(p + 1, end);
             if (p == end) {
                 break;
             }
         }
-        if (s->state == S_VALUE || (s->state == S_FIRST_VALUE && *p != ']')) {
+        if (state == S_NAME || (state == S_FIRST_NAME && *p != '}')) {
+            p = begin_name(s, p, end);
+            if (!p || s->state != S_COLON || (p = skip_blank(p, end)) == end) {
+                continue;
+            }
+            state = S_COLON;
+        }
+        if (state == S_COLON) {
+            if (*p != ':') {
+                return not_json(s, p);
+            }
+            s->state = state = S_VALUE;
+            p = skip_blank(p + 1, end);
+            if (p == end) {
+                break;
+            }
+        }
+        if (state == S_VALUE || (state == S_FIRST_VALUE && *p != ']')) {
             p = begin_value(s, p, end);
         }
-        else if (s->state == S_FIRST_NAME || s->state == S_FIRST_VALUE) {
+        else if (state == S_FIRST_NAME || state == S_FIRST_VALUE) {
             p = close_container(s, p);
         }
-        else if (s->state == S_DONE) {
+        else if (state == S_DONE) {
             p = not_json(s, p);
         }
     }

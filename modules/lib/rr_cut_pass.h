@@ -58,7 +58,7 @@ typedef struct cut_pass_t {
 
     unsigned depth, live; /* open containers; those of them that have a frame */
     int object;           /* the innermost is one, else an array */
-    apr_uint64_t objects[RR_MAX_DEPTH / 64]; /* a bit a level */
+    unsigned char objects[RR_MAX_DEPTH + 1]; /* object, by depth */
     cut_frame_t *frames, *judged; /* judged: of the innermost container if its values are, else NULL */
     unsigned frames_size;
     unsigned waiting;    /* innermost frames that are not in the output yet (retain) */
