@@ -37,7 +37,7 @@ apr_status_t rr_path_canonical(const char **ppath, const char *target, rr_path_m
  * Both are held to mode. The canonical path of target wins while uri says the same; a uri that was rewritten
  * is what the backend gets, hence what is judged.
  *
- * Ownership, errors: as rr_path_canonical.
+ * Ownership: *ppath lives in p, or is uri. Errors: as rr_path_canonical.
  */
 apr_status_t rr_path_judged(const char **ppath, const char *target, const char *uri, rr_path_mode_e mode,
                             apr_pool_t *p, rr_err_t *err);

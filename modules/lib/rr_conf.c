@@ -59,27 +59,26 @@ int rr_conf_is_set(const void *conf, const rr_conf_field_t *field)
     }
 }
 
-static apr_size_t member_size(const rr_conf_field_t *field)
-{
-    switch (field->kind) {
-    case RR_CONF_FLAG:
-    case RR_CONF_ENUM:
-        return sizeof(int);
-    case RR_CONF_SIZE:
-    case RR_CONF_TIME:
-        return sizeof(apr_int64_t);
-    default:
-        return sizeof(void *);
-    }
-}
-
 void *rr_conf_merge(apr_pool_t *p, apr_size_t size, const void *base, const void *add, const rr_conf_field_t *fields)
 {
     void *conf = apr_pmemdup(p, add, size);
 
     for (; fields->kind != RR_CONF_END; fields++) {
-        if (!rr_conf_is_set(add, fields)) {
-            memcpy(at(conf, fields), at_const(base, fields), member_size(fields));
+        if (rr_conf_is_set(add, fields)) {
+            continue;
+        }
+        switch (fields->kind) {
+        case RR_CONF_FLAG:
+        case RR_CONF_ENUM:
+            *(int *)at(conf, fields) = *(const int *)at_const(base, fields);
+            break;
+        case RR_CONF_SIZE:
+        case RR_CONF_TIME:
+            *(apr_int64_t *)at(conf, fields) = *(const apr_int64_t *)at_const(base, fields);
+            break;
+        default:
+            *(void **)at(conf, fields) = *(void *const *)at_const(base, fields);
+            break;
         }
     }
     return conf;

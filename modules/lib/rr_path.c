@@ -166,21 +166,22 @@ static void flatten(char *path)
     *out = '\0';
 }
 
-/* Bytes that stand for themselves in every reading. */
+/* Bytes that stand for themselves in every reading: 1; a slash: 2, since it does not before a dot or another. */
 static const char plain[256] = { ['a' ... 'z'] = 1, ['A' ... 'Z'] = 1, ['0' ... '9'] = 1, ['-'] = 1, ['_'] = 1,
-                                 ['.'] = 1,         ['~'] = 1,         ['/'] = 1,         [':'] = 1, ['@'] = 1,
+                                 ['.'] = 1,         ['~'] = 1,         ['/'] = 2,         [':'] = 1, ['@'] = 1,
                                  ['+'] = 1,         [','] = 1,         ['='] = 1,         ['&'] = 1 };
 
 /* The length of a path that is canonical as it stands, which nearly all are; 0: it takes a closer look. */
 static apr_size_t plain_len(const char *target)
 {
     const unsigned char *at = (const unsigned char *)target;
+    char kind;
 
     if (*at != '/') {
         return 0;
     }
-    for (at++; plain[*at]; at++) {
-        if (at[-1] == '/' && (*at == '/' || *at == '.')) {
+    for (; (kind = plain[*at]); at++) {
+        if (kind == 2 && (at[1] == '/' || at[1] == '.')) {
             return 0;
         }
     }
@@ -226,10 +227,15 @@ apr_status_t rr_path_canonical(const char **ppath, const char *target, rr_path_m
 apr_status_t rr_path_judged(const char **ppath, const char *target, const char *uri, rr_path_mode_e mode,
                             apr_pool_t *p, rr_err_t *err)
 {
+    const apr_size_t len = plain_len(target);
     const char *again;
     rr_err_t ignored = RR_ERR_INIT;
     apr_status_t rv;
 
+    if (len && !strncmp(target, uri, len) && !uri[len]) {
+        *ppath = uri; /* nearly always: nothing was decoded, nothing rewritten */
+        return APR_SUCCESS;
+    }
     if ((rv = rr_path_canonical(ppath, target, mode, p, err)) != APR_SUCCESS || !strcmp(*ppath, uri)) {
         return rv;
     }

@@ -409,9 +409,6 @@ static int judge_gate(rr_verdict_t *verdict, const rr_scope_t *scopes, int count
     if (gate.allow.rule) {
         return decide(verdict, 1, &gate.allow);
     }
-    if (!none.scope && !(kinds & 1u << RR_SCOPE_PROXY)) {
-        return 1; /* a gate that is not there */
-    }
     return decide(verdict, none.scope && default_of(none.scope) == RR_EFFECT_ALLOW, &none);
 }
 
@@ -425,12 +422,19 @@ void rr_rule_judge(rr_verdict_t *verdict, const rr_scope_t *scopes, int count, r
     const unsigned *gates = mode == RR_SCOPES_POOLED ? pooled : independent;
     const int gates_count = mode == RR_SCOPES_POOLED ? 3 : 4;
     test_t test = { facts, matcher };
+    unsigned there = 1u << RR_SCOPE_PROXY; /* kinds: a proxy that nobody gave denies, other gates are open */
     rr_verdict_t refused = { 0 };
     int i, allowed = 1;
 
     memset(verdict, 0, sizeof(*verdict));
     rr_matcher_limit(matcher, CPU_LIMIT);
+    for (i = 0; i < count; i++) {
+        there |= 1u << scopes[i].kind;
+    }
     for (i = 0; i < gates_count && (allowed || watch); i++) {
+        if (!(gates[i] & there)) {
+            continue;
+        }
         if (!judge_gate(verdict, scopes, count, gates[i], &test, watch) && allowed) {
             allowed = 0;
             refused = *verdict;

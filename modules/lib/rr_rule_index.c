@@ -11,7 +11,8 @@
  *   - a header's or parameter's name, with its exact value, or with four bytes in a row that the value holds,
  * each together with the method or "any". Of all keys of a rule the one is
  * taken that fewest rules share, so that ten thousand rules with one prefix are
- * still told apart by what comes after it.
+ * still told apart by what comes after it; where it makes little difference, the
+ * one that is looked up once.
  *
  * The table is keyed by hashes alone: a collision adds a rule to test, no more.
  */
@@ -30,6 +31,7 @@ enum {
 #define GRAM 4
 #define PREFIX_MAX 128 /* longer prefixes are filed under their first bytes */
 #define CROWD 16       /* more rules than that under one key of a path: other keys are worth what they cost */
+#define GRAM_COST 8    /* rules that may be met in vain before four bytes are looked up at every place of a path */
 #define METHOD_ANY M_COUNT
 #define SLOTS (M_COUNT + 1)
 
@@ -45,6 +47,7 @@ struct rule_index_t {
     uint64_t mask;                  /* buckets - 1 */
     unsigned slots[KEY_KINDS];      /* methods that occur under a kind of key: 1 << slot */
     uint64_t prefixes[PREFIX_MAX / 64]; /* lengths of prefix that occur */
+    apr_size_t longest;                 /* of them */
     uint64_t names[KEY_KINDS];      /* a bit for each name of a header or parameter that occurs */
 };
 
@@ -208,26 +211,33 @@ static unsigned slots_of(const rr_rule_t *rule)
 
 /* How many rules share a key, counted in cells that keys may share: an estimate is enough to choose by. */
 typedef struct {
-    uint32_t *cells;
+    uint32_t *cells, *grams; /* apart: some grams are in nearly every rule */
     uint64_t mask;
-    uint32_t least;
+    uint32_t least; /* what the best one costs, in rules met in vain */
     rule_key_t best;
 } chooser_t;
+
+static uint32_t *cell_of(const chooser_t *chooser, const rule_key_t *key)
+{
+    const int gram = key->kind == KEY_GRAM || key->kind == KEY_HEADER_GRAM || key->kind == KEY_QUERY_GRAM;
+
+    return &(gram ? chooser->grams : chooser->cells)[hash_end(key->hash, METHOD_ANY) & chooser->mask];
+}
 
 static void count_key(void *baton, const rule_key_t *key)
 {
     chooser_t *chooser = baton;
 
-    chooser->cells[hash_end(key->hash, METHOD_ANY) & chooser->mask]++;
+    ++*cell_of(chooser, key);
 }
 
 static void choose_key(void *baton, const rule_key_t *key)
 {
     chooser_t *chooser = baton;
-    const uint32_t shared = chooser->cells[hash_end(key->hash, METHOD_ANY) & chooser->mask];
+    const uint32_t cost = *cell_of(chooser, key) + (key->kind == KEY_GRAM ? GRAM_COST : 0);
 
-    if (shared < chooser->least) {
-        chooser->least = shared;
+    if (cost < chooser->least) {
+        chooser->least = cost;
         chooser->best = *key;
     }
 }
@@ -281,6 +291,7 @@ static void note_key(rule_index_t *index, const rule_key_t *key, unsigned slots)
     index->names[key->kind] |= key->name;
     if (key->kind == KEY_PREFIX) {
         index->prefixes[key->len / 64] |= 1ull << (key->len % 64);
+        index->longest = key->len > index->longest ? key->len : index->longest;
     }
 }
 
@@ -347,8 +358,9 @@ const rule_index_t *rule_index_make(const rr_rule_t *const *rules, int count, ap
     apr_pool_create(&ptemp, p);
     index->rules = count;
     keys = apr_pcalloc(ptemp, (count + 1) * sizeof(*keys));
-    chooser.mask = power_above((uint64_t)count * 32) - 1;
+    chooser.mask = power_above((uint64_t)count * 16) - 1;
     chooser.cells = apr_pcalloc(ptemp, (chooser.mask + 1) * sizeof(*chooser.cells));
+    chooser.grams = apr_pcalloc(ptemp, (chooser.mask + 1) * sizeof(*chooser.grams));
     for (i = 0; i < count; i++) {
         each_key(rules[i], count_key, count_key, &chooser);
     }
@@ -410,7 +422,7 @@ static void find_by_path(finder_t *finder)
         look_up(finder, KEY_PATH, hash_bytes(hash_start(KEY_PATH), path, len));
     }
     if (index->slots[KEY_PREFIX] & finder->slots) {
-        for (i = 0; i < len && i + 1 < PREFIX_MAX; i++) {
+        for (i = 0; i < len && i < index->longest; i++) {
             hash = hash_byte(hash, path[i]);
             if (index->prefixes[(i + 1) / 64] & 1ull << (i + 1) % 64) {
                 look_up(finder, KEY_PREFIX, hash);
