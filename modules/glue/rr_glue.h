@@ -85,6 +85,9 @@ const char *rr_glue_source_cookie(cmd_parms *cmd, void *conf, const char *name);
 /** From check_config on: every header that a section of this server reads, whichever module's; names to themselves. */
 const apr_table_t *rr_glue_source_headers(apr_pool_t *pconf);
 
+/** The same for query parameters: const char *. */
+const apr_array_header_t *rr_glue_source_parameters(apr_pool_t *pconf);
+
 /* The three directives of a module whose per-directory struct has that rr_sources_t member. */
 #define RR_SOURCE_DIRECTIVES(prefix, type, member, what)                                                          \
     AP_INIT_TAKE12(prefix "Header", rr_glue_source_header, (void *)offsetof(type, member), RSRC_CONF | ACCESS_CONF, \

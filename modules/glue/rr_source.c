@@ -19,7 +19,9 @@
 #include <apr_lib.h>
 #include <apr_strings.h>
 
-#define HEADERS "rr_glue:source-headers" /* userdata of pconf, which the modules share: apr_table_t */
+/* userdata of pconf, which the modules share */
+#define HEADERS "rr_glue:source-headers"       /* apr_table_t */
+#define PARAMETERS "rr_glue:source-parameters" /* apr_array_header_t of const char * */
 
 static void note_header(apr_pool_t *p, const char *name)
 {
@@ -33,12 +35,32 @@ static void note_header(apr_pool_t *p, const char *name)
     apr_table_setn(names, name, name);
 }
 
+static void note_parameter(apr_pool_t *p, const char *name)
+{
+    apr_array_header_t *names = NULL;
+
+    apr_pool_userdata_get((void **)&names, PARAMETERS, p);
+    if (!names) {
+        names = apr_array_make(p, 4, sizeof(const char *));
+        apr_pool_userdata_set(names, PARAMETERS, NULL, p);
+    }
+    APR_ARRAY_PUSH(names, const char *) = name;
+}
+
 const apr_table_t *rr_glue_source_headers(apr_pool_t *pconf)
 {
     apr_table_t *names = NULL;
 
     apr_pool_userdata_get((void **)&names, HEADERS, pconf);
     return names ? names : apr_table_make(pconf, 0);
+}
+
+const apr_array_header_t *rr_glue_source_parameters(apr_pool_t *pconf)
+{
+    apr_array_header_t *names = NULL;
+
+    apr_pool_userdata_get((void **)&names, PARAMETERS, pconf);
+    return names ? names : apr_array_make(pconf, 0, sizeof(const char *));
 }
 
 static void push_kind(apr_array_header_t *to, const apr_array_header_t *from, rr_source_kind_e kind)
@@ -115,6 +137,9 @@ static const char *add_source(cmd_parms *cmd, void *conf, rr_source_kind_e kind,
     }
     if (kind == RR_SOURCE_HEADER) {
         note_header(cmd->pool, name);
+    }
+    else if (kind == RR_SOURCE_QUERY) {
+        note_parameter(cmd->pool, name);
     }
     source = apr_array_push(sources->list);
     source->kind = kind;

@@ -239,6 +239,9 @@ void inject_insert_mask(request_rec *r);
 void inject_mask_register(void);
 
 /** What has to be masked where secrets were sent. */
+
+/** check_config: the parameters that providers read credentials from. */
+void inject_gate_start(apr_pool_t *pconf);
 const inject_masks_t *inject_masks(apr_pool_t *p, const apr_array_header_t *secrets);
 
 #endif

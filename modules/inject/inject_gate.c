@@ -31,6 +31,12 @@
 #define NOT_SENT "The gateway cannot reach this target safely."
 
 static __thread request_rec *sending; /* NULL: nothing of ours */
+static const apr_array_header_t *source_parameters; /* of all sections; written once, in check_config */
+
+void inject_gate_start(apr_pool_t *pconf)
+{
+    source_parameters = rr_glue_source_parameters(pconf);
+}
 
 static int is_resolved(request_rec *r, const inject_request_t *own)
 {
@@ -49,37 +55,83 @@ static int stop_sending(const char *why)
 
 /* ---- mod_proxy's hooks ---- */
 
-/* Whether pair, NAME or NAME=VALUE of len bytes, has the name of ours once its percent-codes are read. */
-static int is_same_parameter(apr_pool_t *p, const char *pair, apr_size_t len, const char *ours)
+/* Whether pair, NAME or NAME=VALUE of len bytes, has one of those names (const char *) once its percent-codes are read. */
+static int is_named(apr_pool_t *p, const char *pair, apr_size_t len, const apr_array_header_t *names)
 {
     const char *equals = memchr(pair, '=', len);
     char *name = apr_pstrmemdup(p, pair, equals ? (apr_size_t)(equals - pair) : len);
-    apr_size_t ours_len = strcspn(ours, "=");
+    int i;
 
-    return ap_unescape_url_keep2f(name, 1) == OK && strlen(name) == ours_len && !strncmp(name, ours, ours_len);
+    for (i = 0; i < names->nelts && ap_unescape_url_keep2f(name, 1) == OK; i++) {
+        if (!strcmp(name, APR_ARRAY_IDX(names, i, const char *))) {
+            return 1;
+        }
+    }
+    return 0;
 }
 
-/* url with the credential's parameter, and without what the caller gave under its name: a target may take either. */
-static char *add_parameter(apr_pool_t *p, const char *url, const char *ours)
+/* url without the parameters of those names; add, NAME=VALUE or NULL, stands behind what is left. */
+static char *change_query(apr_pool_t *p, char *url, const apr_array_header_t *names, const char *add)
 {
     apr_size_t path = strcspn(url, "?");
     const char *from = url[path] ? url + path + 1 : "";
-    char *all = apr_palloc(p, strlen(url) + strlen(ours) + 3), *to = all + path;
+    char *all = apr_palloc(p, strlen(url) + (add ? strlen(add) : 0) + 3), *to = all + path;
+    int found = 0;
 
     memcpy(all, url, path);
     *to++ = '?';
     while (*from) {
         apr_size_t pair = strcspn(from, "&"), end = pair + (from[pair] == '&');
 
-        if (!is_same_parameter(p, from, pair, ours)) {
+        if (is_named(p, from, pair, names)) {
+            found = 1;
+        }
+        else {
             memcpy(to, from, pair);
             to += pair;
             *to++ = '&';
         }
         from += end;
     }
-    memcpy(to, ours, strlen(ours) + 1);
-    return all;
+    if (add) {
+        memcpy(to, add, strlen(add));
+        to += strlen(add);
+    }
+    else {
+        to--; /* the last '&', or the '?' */
+    }
+    *to = '\0';
+    return found || add ? all : url;
+}
+
+/*
+ * A stored target is a stranger to everybody's credentials, as for headers (inject_apply.c); and where it takes its
+ * own from the query, it might take what the caller gave under that name.
+ */
+static char *fix_query(request_rec *r, const inject_request_t *own, char *url)
+{
+    const char *add = own->parts ? own->parts->query : NULL;
+    apr_array_header_t *names;
+    int i;
+
+    if (!add && (!own->proxy || !strchr(url, '?'))) {
+        return url;
+    }
+    names = own->proxy ? apr_array_copy(r->pool, source_parameters) : apr_array_make(r->pool, 1, sizeof(const char *));
+    for (i = 0; own->proxy && i < own->proxy->credentials->nelts; i++) {
+        const rr_party_t *party = APR_ARRAY_IDX(own->proxy->credentials, i, const rr_party_t *);
+
+        if (party && party->query) {
+            APR_ARRAY_PUSH(names, const char *) = party->query;
+        }
+    }
+    if (add) {
+        char *name = apr_pstrmemdup(r->pool, add, strcspn(add, "="));
+
+        ap_unescape_url_keep2f(name, 1);
+        APR_ARRAY_PUSH(names, const char *) = name;
+    }
+    return change_query(r->pool, url, names, add);
 }
 
 static int choose_worker(proxy_worker **worker, proxy_balancer **balancer, request_rec *r, proxy_server_conf *conf,
@@ -91,9 +143,7 @@ static int choose_worker(proxy_worker **worker, proxy_balancer **balancer, reque
     if (!inject_owes(r) || !is_resolved(r, own)) {
         return DECLINED; /* the gate refuses what is owed */
     }
-    if (own->parts && own->parts->query) {
-        *url = add_parameter(r->pool, *url, own->parts->query);
-    }
+    *url = fix_query(r, own, *url);
     if (!own->worker) {
         return DECLINED;
     }

@@ -88,6 +88,7 @@ static int check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, 
 {
     (void)plog, (void)ptemp;
     inject_apply_start(pconf);
+    inject_gate_start(pconf);
     return rr_core_bind(&inject_core, s, "mod_rr_inject");
 }
 

@@ -51,6 +51,9 @@ stored_proxy($store, 'passing', $upstream->url, caller => $caller, secret => $ki
              proxyForwardHeaders => ['Cookie', 'X-Forwarded-For', 'Authorization']);
 stored_proxy($store, 'clashing', $upstream->url, caller => $caller, secret => $kinds{key}[0],
              proxyForwardHeaders => ['Authorization'], proxyIdentityHeaders => { 'X-User-Id' => 'sub' });
+my $placed = $store->make('credential', { credentialType => 'proxy', credentialAuthType => 'key', credentialName => 'placed',
+                                          credentialSecret => { key => secret('key-in-a-place-of-its-own'), query => 'placed' } });
+stored_proxy($store, 'placed', $upstream->url, secret => $kinds{key}[0], proxyProxyCredentialIds => [$caller->{credentialId}, $placed->{id}]);
 
 my $httpd = httpd(modules => [qw(core keyauth inject)], conf => $store->conf . <<'CONF');
 RRTargetAllow loopback
@@ -70,9 +73,18 @@ RRKeyCookie session
     RRKeyHeader X-Only
     Require rr-proxy
 </Location>
+<Location "/open">
+    AuthType RR
+    RRGateway On
+    RRForwardCredential On
+    RRKeyQuery here
+    Require rr-proxy
+</Location>
 <Location "/elsewhere">
     AuthType RR
     RRKeyHeader X-Partner-Key
+    RRKeyQuery partner_key
+    RRKeyQuery k[ey]
     Require rr-key
 </Location>
 CONF
@@ -127,6 +139,18 @@ judge('a source that is configured is not sent on', { 'X-Spare-Key' => undef }, 
 check('a key where other sections read it', $httpd->request(path => '/only/key/x', headers => {
           'X-Only' => $caller->{key}, 'X-Other' => 'kept', map { ($_ => $caller->{key}) } qw(X-API-Key X-Spare-Key X-Partner-Key) }), { status => 200 });
 judge('does not go to a stranger', { 'X-Other' => 'kept' }, absent => [$caller->{key}]);
+my $open = 'RRForwardCredential On does not count for strangers';
+for my $case (['in the query', '/gw/key/x?q=1&partner_key=@KEY@&r=%2f', 'q=1&r=%2f'], ['alone there', '/gw/key/x?partner_key=@KEY@', undef],
+              ['encoded', '/gw/key/x?%70artner_key=@KEY@&q=1', 'q=1'], ['twice', '/gw/key/x?k%5bey]=@KEY@&q&k[ey]=@KEY@', 'q'],
+              ['beside ours', '/gw/query/x?partner_key=@KEY@&vendor_key=1', $kinds{query}[2] =~ s/^q=1&//r],
+              ['under a name in other case', '/gw/key/x?Partner_Key=1&&', 'Partner_Key=1&&'],
+              [$open, '/open/key/x?here=@KEY@&q=1', 'q=1'], ['of a place that the proxy reads', '/open/placed/x?placed=@KEY@', undef]) {
+    my ($name, $path, $query) = @$case;
+    $path =~ s/\@KEY\@/$caller->{key}/g;
+    check("a key $name", $httpd->request(path => $path, headers => { 'X-API-Key' => $caller->{key} }), { status => 200 });
+    judge("a key $name: the target sees none of it", {}, absent => [$caller->{key}]);
+    is(seen($upstream)->{query}, $query, "a key $name: what is left of the query");
+}
 
 # ---- what the target takes its credential from is not the caller's ----
 check('a caller with a parameter of that name', $httpd->request(path => '/gw/query/x?vendor_key=mine&q=1&vendor%5fkey=mine&vendor_key',
