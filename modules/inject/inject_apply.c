@@ -221,8 +221,8 @@ static void give_credential(request_rec *r, const inject_parts_t *parts)
 {
     int i;
 
-    /* What mod_proxy sends on at once is not masked, so 103 and its like stay here; a client that waits for 100 gets them. */
-    if (parts && parts->masks->window && !r->expecting_100) {
+    /* What mod_proxy sends on at once is not masked, so 103 and its like stay here; for 100 see inject_gate.c. */
+    if (parts && parts->masks->window) {
         apr_table_setn(r->subprocess_env, "proxy-interim-response", "Suppress");
     }
     for (i = 0; parts && i < parts->headers->nelts; i++) { /* all of them first: two of ours may be aliases */

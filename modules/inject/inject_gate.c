@@ -210,6 +210,21 @@ static const char *find_fault(request_rec *r, const inject_request_t *own, const
     return NULL;
 }
 
+/*
+ * What the target says while it works on a request goes by mod_proxy straight to the client, nothing of ours sees
+ * it: so none of it does (inject_apply.c), and a client that waits for leave to send its body has it from us.
+ */
+static void answer_expectation(request_rec *r, const inject_request_t *own)
+{
+    int status = r->status;
+
+    if (own->parts && own->parts->masks->window && r->expecting_100) {
+        r->status = HTTP_CONTINUE;
+        ap_send_interim_response(r, 0);
+        r->status = status;
+    }
+}
+
 static int stand_gate(request_rec *r, proxy_worker *worker, proxy_server_conf *conf, char *url, const char *proxyname,
                       apr_port_t proxyport)
 {
@@ -228,6 +243,7 @@ static int stand_gate(request_rec *r, proxy_worker *worker, proxy_server_conf *c
         return stop_sending(fault);
     }
     inject_request(r)->sent = 1;
+    answer_expectation(r, inject_request(r));
     return DECLINED;
 }
 

@@ -188,7 +188,8 @@ sub read_request
                     headers => \@headers, by_name => \%by_name, body => '' };
 
     if (lc($by_name{expect} || '') eq '100-continue') {
-        syswrite($connection, "HTTP/1.1 100 Continue\r\n\r\n");
+        my $more = ($self->load->{behave} || {})->{$path}{continue};
+        syswrite($connection, "HTTP/1.1 100 Continue\r\n" . ($more ? "$more\r\n" : '') . "\r\n");
     }
     if (lc($by_name{'transfer-encoding'} || '') =~ /chunked/) {
         while (1) {
@@ -263,7 +264,7 @@ sub behaviour
 # Orders an answer for a path ('*': every path without its own); no arguments after it: as usual again.
 #   status, body, type, headers [[n, v]], chunks [..]; slow: seconds before the answer; pad: blanks after the
 #   body; cut: half the body, then the end; close: no answer at all; reason: of the status line; early: a header
-#   of a 103 that goes before; trailers [[n, v]]: behind the chunks
+#   of a 103 that goes before; continue: a header of the 100 that is asked for; trailers [[n, v]]: behind the chunks
 sub behave
 {
     my ($self, $path, %how) = @_;
