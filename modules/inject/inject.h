@@ -146,7 +146,8 @@ apr_status_t inject_source_parts(const inject_parts_t **pparts, request_rec *r, 
 typedef struct inject_worker_t {
     inject_kept_t kept;
     const char *base_url;
-    const char *origin;   /* scheme://host[:port], as origins of credentials are written */
+    const char *base_path; /* its path, without slashes at the end */
+    const char *origin;   /* see inject_origin() */
     const char *hostname;
     apr_port_t port;
     int clear;            /* http */
@@ -161,6 +162,13 @@ typedef struct inject_worker_t {
 
 /** pre_config: mod_proxy's functions, found at run time. */
 void inject_worker_bind(void);
+
+/**
+ * An http or https URL's scheme://host[:port], as origins of credentials are written; NULL: it has none, or a user.
+ *
+ * Ownership: in p; *prest is what follows in url.
+ */
+const char *inject_origin(apr_pool_t *p, const char *url, const char **prest);
 
 /** Whether mod_proxy is there. */
 int inject_worker_is_bound(void);
@@ -231,6 +239,9 @@ apr_status_t inject_backend_token(const char **ptoken, request_rec *r, const rr_
 int inject_handle_jwks(request_rec *r);
 
 /* ---- inject_gate.c ---- */
+
+/** check_config: the parameters that providers read credentials from. */
+void inject_gate_start(apr_pool_t *pconf);
 void inject_gate_hook(void);
 void inject_gate_hook_late(void);
 
@@ -239,9 +250,6 @@ void inject_insert_mask(request_rec *r);
 void inject_mask_register(void);
 
 /** What has to be masked where secrets were sent. */
-
-/** check_config: the parameters that providers read credentials from. */
-void inject_gate_start(apr_pool_t *pconf);
 const inject_masks_t *inject_masks(apr_pool_t *p, const apr_array_header_t *secrets);
 
 #endif

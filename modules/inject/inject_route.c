@@ -213,20 +213,6 @@ int inject_translate_rewritten(request_rec *r)
 
 /* ---- the way back ---- */
 
-/* What follows base in url, or NULL: a path ends where base ends. */
-static const char *below(const char *url, const char *base)
-{
-    apr_size_t len = strlen(base);
-
-    while (len && base[len - 1] == '/') {
-        len--;
-    }
-    if (apr_cstr_casecmpn(url, base, len) || (url[len] && !strchr("/?#", url[len]))) {
-        return NULL;
-    }
-    return url + len;
-}
-
 /* The mount as a path, with the gateway's segment. */
 static const char *mount_path(request_rec *r, const rr_route_t *route)
 {
@@ -239,22 +225,24 @@ const char *inject_map_location(request_rec *r, const char *location)
 {
     const rr_route_t *route = inject_core->route_get(r);
     inject_request_t *own = inject_request_peek(r);
-    const char *mapped, *origin;
+    const char *origin, *rest, *mapped;
+    apr_size_t len;
 
     if (!route || !own || !own->worker) {
         return location;
     }
-    origin = own->worker->origin;
     if (location[0] == '/' && location[1] == '/') {
         location = apr_pstrcat(r->pool, own->worker->clear ? "http:" : "https:", location, NULL);
     }
     else if (location[0] == '/') {
-        location = apr_pstrcat(r->pool, origin, location, NULL);
+        location = apr_pstrcat(r->pool, own->worker->origin, location, NULL);
     }
-    mapped = below(location, own->worker->base_url);
-    if (!mapped) {
+    origin = inject_origin(r->pool, location, &rest);
+    len = strlen(own->worker->base_path);
+    if (!origin || strcmp(origin, own->worker->origin) || strncmp(rest, own->worker->base_path, len)
+        || (rest[len] && !strchr("/?#", rest[len]))) {
         return location;
     }
-    mapped = apr_pstrcat(r->pool, mount_path(r, route), mapped, NULL);
+    mapped = apr_pstrcat(r->pool, mount_path(r, route), rest + len, NULL);
     return *mapped == '/' ? mapped : apr_pstrcat(r->pool, "/", mapped, NULL);
 }

@@ -66,14 +66,46 @@ static int fits(const inject_kept_t *kept, void *baton)
     return !strcmp(((const inject_worker_t *)kept)->base_url, target->base_url);
 }
 
-/* scheme://host[:port], as credentials are bound to it. */
-static const char *print_origin(apr_pool_t *p, const apr_uri_t *uri, int clear)
+static void to_lower(char *text)
+{
+    for (; *text; text++) {
+        *text = (char)apr_tolower(*text);
+    }
+}
+
+/* Scheme and host in small letters, the port whether or not url says it. False: no http or https URL of a host, or a user's. */
+static int read_url(apr_uri_t *uri, apr_pool_t *p, const char *url)
+{
+    if (apr_uri_parse(p, url, uri) != APR_SUCCESS || !uri->scheme || !uri->hostname || !*uri->hostname || uri->user) {
+        return 0;
+    }
+    to_lower(uri->scheme);
+    to_lower(uri->hostname);
+    if (!uri->port) {
+        uri->port = apr_uri_port_of_scheme(uri->scheme);
+    }
+    return !strcmp(uri->scheme, "http") || !strcmp(uri->scheme, "https");
+}
+
+static const char *print_origin(apr_pool_t *p, const apr_uri_t *uri)
 {
     const char *host = strchr(uri->hostname, ':') ? apr_pstrcat(p, "[", uri->hostname, "]", NULL) : uri->hostname;
-    int port = uri->port ? uri->port : clear ? 80 : 443;
 
-    return port == (clear ? 80 : 443) ? apr_pstrcat(p, uri->scheme, "://", host, NULL)
-                                      : apr_psprintf(p, "%s://%s:%d", uri->scheme, host, port);
+    return uri->port == apr_uri_port_of_scheme(uri->scheme)
+               ? apr_pstrcat(p, uri->scheme, "://", host, NULL)
+               : apr_psprintf(p, "%s://%s:%d", uri->scheme, host, uri->port);
+}
+
+const char *inject_origin(apr_pool_t *p, const char *url, const char **prest)
+{
+    apr_uri_t uri;
+
+    if (!read_url(&uri, p, url)) {
+        return NULL;
+    }
+    *prest = strstr(url, "://") + 3;
+    *prest += strcspn(*prest, "/?#");
+    return print_origin(p, &uri);
 }
 
 static void set_defaults(proxy_worker *worker)
@@ -95,24 +127,20 @@ static inject_kept_t *make_worker(apr_pool_t *pool, void *baton, rr_err_t *err)
     inject_worker_t *worker = apr_pcalloc(pool, sizeof(*worker));
     const char *why;
     apr_uri_t uri;
-    char *c;
+    apr_size_t len;
 
-    if (apr_uri_parse(pool, target->base_url, &uri) != APR_SUCCESS || !uri.scheme || !uri.hostname || !*uri.hostname
-        || uri.user || uri.query || uri.fragment || (strcasecmp(uri.scheme, "http") && strcasecmp(uri.scheme, "https"))) {
+    if (!read_url(&uri, pool, target->base_url) || uri.query || uri.fragment) {
         rr_err_set(err, RR_EINVAL, "targetBaseURL", "its base URL is no http or https URL of a host");
         return NULL;
     }
-    for (c = uri.scheme; *c; c++) {
-        *c = (char)apr_tolower(*c);
-    }
-    for (c = uri.hostname; *c; c++) {
-        *c = (char)apr_tolower(*c);
+    for (len = uri.path ? strlen(uri.path) : 0; len && uri.path[len - 1] == '/'; len--) {
     }
     worker->base_url = apr_pstrdup(pool, target->base_url);
+    worker->base_path = len ? apr_pstrmemdup(pool, uri.path, len) : "";
     worker->clear = !strcmp(uri.scheme, "http");
-    worker->origin = print_origin(pool, &uri, worker->clear);
+    worker->origin = print_origin(pool, &uri);
     worker->hostname = uri.hostname;
-    worker->port = uri.port ? uri.port : worker->clear ? 80 : 443;
+    worker->port = uri.port;
     if (apr_thread_mutex_create(&worker->lock, APR_THREAD_MUTEX_DEFAULT, pool) != APR_SUCCESS
         || apr_thread_cond_create(&worker->looked, pool) != APR_SUCCESS) {
         rr_err_set(err, RR_EUNAVAIL, NULL, "out of memory");

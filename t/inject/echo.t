@@ -18,6 +18,16 @@ stored_proxy($store, 'echo', $upstream->url('/v1'), caller => $caller,
              secret => { credentialAuthType => 'key', credentialSecret => { key => $vendor, header => 'X-Vendor' } });
 stored_proxy($store, 'root', $upstream->url, caller => $caller,
              secret => { credentialAuthType => 'key', credentialSecret => { key => $vendor, header => 'X-Vendor' } });
+stored_proxy($store, 'bare', $upstream->url('/v1'), caller => $caller);
+stored_proxy($store, 'named', "http://localhost:@{[$upstream->port]}/v1", caller => $caller);
+my $address = sprintf('127.%d.%d.9', 1 + $$ % 250, ($$ >> 8) % 250); # of this test alone
+my $usual = IO::Socket::INET->new(LocalAddr => $address, LocalPort => 80, Listen => 1, ReuseAddr => 1);
+if ($usual) {
+    close($usual);
+    $usual = upstream(address => $address, port => 80);
+}
+stored_proxy($store, 'usual', "http://$address/v1", caller => $caller);
+stored_proxy($store, 'usual-written', "http://$address:80/v1", caller => $caller);
 stored_proxy($store, 'short', $upstream->url('/v1'), caller => $caller,
              secret => { credentialAuthType => 'key', credentialSecret => { key => $short } });
 stored_proxy($store, 'closed', 'http://127.0.0.1:9', caller => $caller);
@@ -121,6 +131,20 @@ my $hinted = $httpd->request(path => '/gw/echo/x', %key);
 check('early hints', $hinted, { status => 200, body => 'x' });
 ok(!$hinted->{interim}, 'do not go out: nothing of ours sees them');
 
+# ---- nor do they to a client that waits for leave to send its body ----
+for my $case (['bare', '/v1/x', 1], ['echo', '/v1/x', 0], ['root', '/x', 0]) {
+    my ($proxy, $path, $travels) = @$case;
+    my $hint = $travels ? 'a hint' : $vendor;
+    $upstream->behave($path, continue => "X-Hint: $hint", early => "Link: <$hint>", body => 'x');
+    my $res = $httpd->request(method => 'POST', path => "/gw/$proxy/x", headers => { %{ $key{headers} }, Expect => '100-continue' }, body => 'hello');
+    check("$proxy: a body behind Expect: 100-continue", $res, { status => 200, body => 'x' });
+    my @interim = map { { status => $_->status, hints => scalar grep { /^(?:X-Hint|Link)$/i } map { $_->[0] } @{ $_->{headers} } } }
+        @{ $res->{interim} || [] };
+    is_deeply(\@interim, $travels ? [{ status => 100, hints => 1 }, { status => 103, hints => 1 }] : [{ status => 100, hints => 0 }],
+              $travels ? 'without a credential the target\'s interim answers travel' : 'with one the gateway gives leave itself');
+    $upstream->behave($path);
+}
+
 # ---- what would bring it back in a shape that is not masked ----
 my %shapes = ('Accept-Encoding' => 'gzip', Range => 'bytes=5-', 'If-Range' => '"x"');
 $upstream->behave('/v1/x');
@@ -143,12 +167,35 @@ for my $type ('text/plain', 'application/octet-stream') {
 # ---- Location ----
 my $origin = $upstream->url;
 for my $case (['below the base', "$origin/v1/next?a=b#c", '/gw/echo/next?a=b#c'], ['the base', "$origin/v1", '/gw/echo'],
-              ['a path', '/v1/next', '/gw/echo/next'], ['a relative one', 'next', 'next'],
+              ['a path', '/v1/next', '/gw/echo/next'], ['without a scheme', substr($origin, 5) . '/v1/next', '/gw/echo/next'],
+              ['scheme in capitals', $origin =~ s/^http/HTTP/r . '/v1/next', '/gw/echo/next'],
+              ['a user of that host', $origin =~ s{//}{//user@}r . '/v1/next', $origin =~ s{//}{//user@}r . '/v1/next'],
+              ['the same in capitals is another path', "$origin/V1/next", "$origin/V1/next"],
+              ['that host at the usual port is another origin', 'http://127.0.0.1/v1/next', 'http://127.0.0.1/v1/next'], ['a relative one', 'next', 'next'],
               ['another path of the target', "$origin/v2/x", "$origin/v2/x"], ['that path alone', '/v10/x', "$origin/v10/x"],
               ['another host', 'https://elsewhere.example/v1/x', 'https://elsewhere.example/v1/x']) {
     my ($name, $location, $want) = @$case;
     $upstream->behave('/v1/x', status => 302, headers => [['Location', $location]], body => '');
     check("Location: $name", $httpd->request(path => '/gw/echo/x', %key), { status => 302, headers => { Location => $want } });
+}
+my $port = $upstream->port;
+for my $case (['the host in capitals', "http://LOCALHOST:$port/v1/next", '/gw/named/next'],
+              ['a longer host', "http://LOCALHOST.example:$port/v1/next", "http://LOCALHOST.example:$port/v1/next"]) {
+    my ($name, $location, $want) = @$case;
+    $upstream->behave('/v1/x', status => 302, headers => [['Location', $location]], body => '');
+    check("Location: $name", $httpd->request(path => '/gw/named/x', %key), { status => 302, headers => { Location => $want } });
+}
+SKIP: {
+    skip('port 80 is not ours to listen on', 8) unless $usual;
+    for my $proxy ('usual', 'usual-written') {
+        for my $case (['', "/gw/$proxy/next"], [':80', "/gw/$proxy/next"], [':', "/gw/$proxy/next"], [':81', undef]) {
+            my ($colon, $want) = @$case;
+            my $location = "http://$address$colon/v1/next";
+            $usual->behave('/v1/x', status => 302, headers => [['Location', $location]], body => '');
+            check("Location: the usual port as '$colon', $proxy", $httpd->request(path => "/gw/$proxy/x", %key),
+                  { status => 302, headers => { Location => $want || $location } });
+        }
+    }
 }
 $upstream->behave('/v1/x', status => 302, headers => [['Location', '/v1/next']], body => '');
 check('Location below a mount', $httpd->request(path => '/mount/x', %key), { status => 302, headers => { Location => '/mount/next' } });
