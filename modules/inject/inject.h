@@ -27,7 +27,10 @@ typedef struct inject_dir_t {
     const char *token_header;     /* RRBackendToken; NULL: none */
     const char *token_audience;   /* NULL: none */
     apr_interval_time_t token_lifetime;
+    apr_uint64_t tls;             /* which TLS settings hold, see inject_tls.c; 0: the main server's alone */
 } inject_dir_t;
+
+void *inject_dir_create(apr_pool_t *p, char *path);
 
 const inject_dir_t *inject_dir(request_rec *r);
 int inject_tells_code(request_rec *r);
@@ -185,6 +188,14 @@ apr_status_t inject_worker_get(inject_worker_t **pworker, request_rec *r, const 
  * Errors:  RR_EDENIED; RR_EUNAVAIL: it does not resolve.
  */
 apr_status_t inject_worker_judge(inject_worker_t *worker, request_rec *r, rr_err_t *err);
+
+/* ---- inject_tls.c: whose connections to one target are not the same ---- */
+
+/** post_config: numbers the sections that have settings of mod_ssl. */
+void inject_tls_number(apr_pool_t *pconf, server_rec *s);
+
+/** What holds where add's settings are laid over base's. */
+apr_uint64_t inject_tls_merge(apr_uint64_t base, apr_uint64_t add);
 
 /* ---- one request ---- */
 

@@ -4,7 +4,7 @@
  *
  * mod_proxy pools connections only for workers that stand in the configuration.
  * A target made at run time gets one of its own, known to nobody else, made
- * when it is first used; another base URL means another worker. Connections that
+ * when it is first used, and one more for each set of TLS settings it is reached under; another base URL means another worker. Connections that
  * are idle for a minute end, names are looked up again after half a minute.
  *
  * mod_proxy may be absent or loaded after us: its functions are looked up once
@@ -161,7 +161,10 @@ static inject_kept_t *make_worker(apr_pool_t *pool, void *baton, rr_err_t *err)
 
 apr_status_t inject_worker_get(inject_worker_t **pworker, request_rec *r, const rr_target_t *target, rr_err_t *err)
 {
-    *pworker = (inject_worker_t *)inject_shelf_get(workers, target->id, fits, make_worker, (void *)target, r->pool, err);
+    const apr_uint64_t tls = inject_dir(r)->tls;
+    const char *key = tls ? apr_psprintf(r->pool, "%s %" APR_UINT64_T_HEX_FMT, target->id, tls) : target->id;
+
+    *pworker = (inject_worker_t *)inject_shelf_get(workers, key, fits, make_worker, (void *)target, r->pool, err);
     return *pworker ? APR_SUCCESS : err->status;
 }
 

@@ -31,7 +31,7 @@ static const rr_conf_field_t fields[F_COUNT + 1] = {
     [F_HEADERS] = RR_FLAG(inject_dir_t, proxy_headers, 0),
 };
 
-static void *create_dir(apr_pool_t *p, char *path)
+void *inject_dir_create(apr_pool_t *p, char *path)
 {
     (void)path;
     return rr_conf_create(p, sizeof(inject_dir_t), fields);
@@ -48,6 +48,7 @@ static void *merge_dir(apr_pool_t *p, void *base_, void *add_)
         merged->token_audience = base->token_audience;
         merged->token_lifetime = base->token_lifetime;
     }
+    merged->tls = inject_tls_merge(base->tls, add->tls);
     return merged;
 }
 
@@ -119,6 +120,7 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, s
         RR_LOG_S(APLOG_EMERG, 0, s, 10612, "%s", rr_err_text(&err));
         return HTTP_INTERNAL_SERVER_ERROR;
     }
+    inject_tls_number(pconf, s);
     if (!get || !on_tick || get(&watchdog, "_rr_inject_", 0, 0, pconf) != APR_SUCCESS
         || on_tick(watchdog, SWEEP, NULL, tick) != APR_SUCCESS) {
         RR_LOG_S(APLOG_WARNING, 0, s, 10609, "without mod_watchdog connections to targets that are no longer used stay "
@@ -175,7 +177,7 @@ static void register_hooks(apr_pool_t *p)
 
 AP_DECLARE_MODULE(rr_inject) = {
     STANDARD20_MODULE_STUFF,
-    create_dir,
+    inject_dir_create,
     merge_dir,
     NULL, /* no per-server configuration */
     NULL,

@@ -36,6 +36,15 @@ SSLProxyCheckPeerExpire @CHECK@
     RRGateway On
     Require rr-proxy
 </Location>
+# Others who are trusted in their place: for one path of the target, for requests to another port.
+<Proxy "@TLS@/v1/inner">
+    SSLProxyCACertificateFile @OTHERS@
+</Proxy>
+<VirtualHost 127.0.0.1:@PORT2@>
+    SSLProxyCACertificateFile @OTHERS@
+</VirtualHost>
+<VirtualHost 127.0.0.1:@PORT3@>
+</VirtualHost>
 # One worker of the operator's, with and without a credential.
 <Location "/open">
     ProxyPass "@TLS@/own"
@@ -48,8 +57,8 @@ SSLProxyCheckPeerExpire @CHECK@
 </Location>
 CONF
 sub conf { my ($verify, $check) = @_; return $conf =~ s/\@VERIFY\@/$verify/gr =~ s/\@CHECK\@/$check/gr }
-my $httpd = httpd(modules => [qw(core keyauth inject admin)], extra => [qw(ssl)], children => 1, threads => 8,
-                  vars => { CA => $authority->ca_file, TLS => $tls_url }, conf => conf('require', 'On'));
+my $httpd = httpd(modules => [qw(core keyauth inject admin)], extra => [qw(ssl)], children => 1, threads => 8, ports => 3,
+                  vars => { CA => $authority->ca_file, OTHERS => RR::Cert->authority(place_for('others'))->ca_file, TLS => $tls_url }, conf => conf('require', 'On'));
 my %key = (headers => { 'X-API-Key' => $caller->{key} });
 
 sub connections { my ($server) = @_; my %seen = map { $_->{connection} => 1 } $server->requests; return scalar keys %seen }
@@ -75,6 +84,19 @@ check('a target moves', $change, { status => 200 });
 check('the next request', $httpd->request(path => '/gw/plain/x', %key), { status => 200, json => { target => '/new/x' } });
 is($upstream->count, 21, 'does not go to the old place');
 is($other->count, 1, 'but to the new one');
+
+# ---- a connection serves nobody who would not have trusted it ----
+{
+    my $before = $tls->count;
+    for my $round (1, 2) {
+        check("round $round: below the base", $httpd->request(path => '/gw/tls/x', %key), { status => 200 });
+        check("round $round: by a host that trusts the same", $httpd->request(path => '/gw/tls/x', on => 3, %key), { status => 200 });
+        check("round $round: below a path with other authorities", $httpd->request(path => '/gw/tls/inner/x', %key), { status => 502 });
+        check("round $round: by a host with other authorities", $httpd->request(path => '/gw/tls/x', on => 2, %key), { status => 502 });
+    }
+    is($tls->count - $before, 4, 'nothing is sent where the authority is another one');
+    is(connections($tls), 1, 'and the others share a connection');
+}
 
 # ---- https ----
 sub tls_cases
