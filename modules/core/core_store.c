@@ -315,6 +315,9 @@ apr_status_t core_store_credential_find(const rr_credential_t **pfound, request_
     int tries, knows, other = 1;
 
     *pfound = NULL;
+    if (kind == RR_CREDENTIAL_KEY && rr_key_shape(secret, len) == RR_KEY_BROKEN) {
+        return rr_err_set(err, RR_EINVAL, "key", "its checksum is wrong"); /* it never was a key: the store may be down */
+    }
     if (!live) {
         return RR_EUNAVAIL;
     }
@@ -332,9 +335,6 @@ apr_status_t core_store_credential_find(const rr_credential_t **pfound, request_
         if (rv == APR_SUCCESS && knows) {
             other = 0;
             break;
-        }
-        if (kind == RR_CREDENTIAL_KEY && rr_key_shape(secret, len) == RR_KEY_BROKEN) {
-            return rr_err_set(err, RR_EINVAL, "key", "its checksum is wrong"); /* the store need not be asked */
         }
         if (rv == APR_SUCCESS) {
             rv = ask_key(&found, &other, r, live, pepper, inner, &why);

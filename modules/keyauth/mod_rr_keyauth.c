@@ -118,22 +118,18 @@ static rr_authn_outcome_e judge(request_rec *r, const keyauth_presented_t *one, 
 {
     const rr_credential_t *found;
     apr_status_t rv = APR_NOTFOUND;
-    rr_err_t err;
     int i;
 
     if (one->len > RR_MAX_KEY && one->kinds[0] == RR_CREDENTIAL_KEY && !one->kinds[1]) {
         return refuse(result, "too_long", "The API key is not valid.");
     }
     for (i = 0; i < KEYAUTH_MAX_KINDS && one->kinds[i] && APR_STATUS_IS_NOTFOUND(rv); i++) {
-        rr_err_clear(&err);
-        rv = core->credential_find(&found, r, one->kinds[i], one->value, one->len, &err);
+        rv = core->credential_find(&found, r, one->kinds[i], one->value, one->len, NULL); /* the status says it all */
     }
     if (rv == APR_SUCCESS) {
         return let_in(r, found, result);
     }
-    /* It never was a key, whether or not the store can be asked. */
-    if (rv == RR_EINVAL || (rv == RR_EUNAVAIL && one->kinds[0] == RR_CREDENTIAL_KEY
-                            && rr_key_shape(one->value, one->len) == RR_KEY_BROKEN)) {
+    if (rv == RR_EINVAL) {
         return refuse(result, "checksum", "The API key is not valid.");
     }
     if (APR_STATUS_IS_NOTFOUND(rv) && one->kinds[0] == RR_CREDENTIAL_JWT) {
