@@ -98,6 +98,7 @@ typedef struct core_request_t {
     apr_uint64_t proven;      /* generation that this request found to be its store's present one; 0: none */
     int judging;              /* inside core's own run of the authz hooks */
     const char *detail;       /* of the refusal, for the problem body; NULL: none */
+    const char *problem;      /* the problem body in the place of an ErrorDocument's text; NULL: none */
     const char *lack_scopes;  /* what requirements found lacking, see rr_lack_e; NULL: nothing */
     const char *lack_other;
     const char *lack_methods;
@@ -181,7 +182,7 @@ void core_register_requirements(apr_pool_t *p);
 /* core_problem.c */
 int core_refuse(request_rec *r, int status, const char *detail);
 
-/** Adds one challenge for each scheme of those providers (core_provider_t); error, detail, scope may be NULL. */
+/** Adds one challenge for each scheme of those providers (core_provider_t); error may be NULL, then there is no detail or scope. */
 void core_challenge(request_rec *r, const apr_array_header_t *providers, const char *error, const char *detail,
                     const char *scope);
 void core_insert_problem(request_rec *r);

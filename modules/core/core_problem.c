@@ -16,7 +16,6 @@
 #include <mod_core.h>
 #include <util_filter.h>
 
-#include <apr_buckets.h>
 #include <apr_cstr.h>
 #include <apr_strings.h>
 
@@ -61,8 +60,7 @@ static const char *quoted(apr_pool_t *p, const char *text)
 static const apr_array_header_t *schemes_of(request_rec *r, const apr_array_header_t *providers)
 {
     apr_array_header_t *all = apr_array_make(r->pool, 4, sizeof(const char *));
-    apr_array_header_t *once = apr_array_make(r->pool, 4, sizeof(const char *));
-    int i, k;
+    int i, k, once = 0;
 
     for (i = 0; providers && i < providers->nelts; i++) {
         APR_ARRAY_IDX(providers, i, core_provider_t).table->schemes(r, all);
@@ -70,13 +68,14 @@ static const apr_array_header_t *schemes_of(request_rec *r, const apr_array_head
     for (i = 0; i < all->nelts; i++) {
         const char *scheme = APR_ARRAY_IDX(all, i, const char *);
 
-        for (k = 0; k < once->nelts && apr_cstr_casecmp(APR_ARRAY_IDX(once, k, const char *), scheme); k++) {
+        for (k = 0; k < once && apr_cstr_casecmp(APR_ARRAY_IDX(all, k, const char *), scheme); k++) {
         }
-        if (k == once->nelts) {
-            APR_ARRAY_PUSH(once, const char *) = scheme;
+        if (k == once) {
+            APR_ARRAY_IDX(all, once++, const char *) = scheme;
         }
     }
-    return once;
+    all->nelts = once;
+    return all;
 }
 
 void core_challenge(request_rec *r, const apr_array_header_t *providers, const char *error, const char *detail,
@@ -88,13 +87,9 @@ void core_challenge(request_rec *r, const apr_array_header_t *providers, const c
     int i;
 
     if (error) {
-        parameters = apr_pstrcat(r->pool, ", error=\"", error, "\"", NULL);
-    }
-    if (detail) {
-        parameters = apr_pstrcat(r->pool, parameters, ", error_description=", quoted(r->pool, detail), NULL);
-    }
-    if (scope) {
-        parameters = apr_pstrcat(r->pool, parameters, ", scope=", quoted(r->pool, scope), NULL);
+        parameters = apr_pstrcat(r->pool, ", error=\"", error, detail ? "\", error_description=" : "\"",
+                                 detail ? quoted(r->pool, detail) : "", scope ? ", scope=" : "",
+                                 scope ? quoted(r->pool, scope) : "", NULL);
     }
     apr_table_unset(r->err_headers_out, header);
     for (i = 0; i < schemes->nelts; i++) {
@@ -110,52 +105,44 @@ void core_challenge(request_rec *r, const apr_array_header_t *providers, const c
 static const char *problem_body(request_rec *r)
 {
     const core_request_t *own = core_request_peek(r);
-    const char *line = ap_get_status_line(r->status);
-    const char *title = strlen(line) > 4 ? line + 4 : line;
+    const char *line = ap_get_status_line(r->status); /* httpd's own words: none needs an escape */
 
-    return apr_pstrcat(r->pool, "{\"type\":\"about:blank\",\"title\":", rr_json_quote(r->pool, title, 128),
-                       ",\"status\":", apr_itoa(r->pool, r->status), own && own->detail ? ",\"detail\":" : "",
+    return apr_pstrcat(r->pool, "{\"type\":\"about:blank\",\"title\":\"", strlen(line) > 4 ? line + 4 : line,
+                       "\",\"status\":", apr_itoa(r->pool, r->status), own && own->detail ? ",\"detail\":" : "",
                        own && own->detail ? rr_json_quote(r->pool, own->detail, 1024) : "", "}\n", NULL);
 }
 
-/* Puts the problem in the place of the first data and drops all that httpd writes. */
-static apr_status_t write_problem(ap_filter_t *f, apr_bucket_brigade *bb)
+/* Says what the body is, of which httpd believes that it is HTML. */
+static apr_status_t name_problem(ap_filter_t *f, apr_bucket_brigade *bb)
 {
-    apr_bucket *b, *next;
-    const char *body = f->ctx;
-
-    for (b = APR_BRIGADE_FIRST(bb); b != APR_BRIGADE_SENTINEL(bb); b = next) {
-        next = APR_BUCKET_NEXT(b);
-        if (!APR_BUCKET_IS_METADATA(b)) {
-            apr_bucket_delete(b);
-        }
-    }
-    if (body) {
-        apr_size_t len = strlen(body);
-
-        f->ctx = NULL;
-        ap_set_content_type(f->r, "application/problem+json");
-        ap_set_content_length(f->r, (apr_off_t)len);
-        APR_BRIGADE_INSERT_HEAD(bb, apr_bucket_pool_create(body, len, f->r->pool, f->c->bucket_alloc));
-    }
-    return APR_BRIGADE_EMPTY(bb) ? APR_SUCCESS : ap_pass_brigade(f->next, bb);
+    ap_set_content_type(f->r, "application/problem+json");
+    ap_set_content_length(f->r, (apr_off_t)strlen(f->ctx));
+    ap_remove_output_filter(f);
+    return ap_pass_brigade(f->next, bb);
 }
 
+/* The body takes the place of an ErrorDocument's text, so that httpd composes no page of its own beside it. */
 void core_insert_problem(request_rec *r)
 {
-    const char *custom;
+    int index = ap_index_of_response(r->status);
+    core_request_t *own;
+    const char *custom, *body;
 
     if (!ap_is_HTTP_ERROR(r->status) || !core_is_ours(r)) {
         return;
     }
-    custom = ap_response_code_string(r, ap_index_of_response(r->status));
-    if (custom && custom[0] == '"') {
+    own = core_request(r);
+    custom = ap_response_code_string(r, index);
+    if (custom && custom[0] == '"' && custom != own->problem) {
         return; /* the operator's own words */
     }
-    ap_add_output_filter_handle(problem_filter, (void *)problem_body(r), r, r->connection);
+    body = problem_body(r);
+    ap_custom_response(r, r->status, body);
+    own->problem = ap_response_code_string(r, index);
+    ap_add_output_filter_handle(problem_filter, (void *)body, r, r->connection);
 }
 
 void core_register_problem(void)
 {
-    problem_filter = ap_register_output_filter("RR_PROBLEM", write_problem, NULL, AP_FTYPE_RESOURCE);
+    problem_filter = ap_register_output_filter("RR_PROBLEM", name_problem, NULL, AP_FTYPE_RESOURCE);
 }
