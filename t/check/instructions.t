@@ -8,7 +8,8 @@
 # under callgrind, which counts inside ap_run_process_connection alone: not the MPM's waiting, not our own threads. An OPTIONS
 # request makes callgrind write what it has counted since the last one; requests to the same path, over one connection,
 # come between two of them. What a path costs is its count less that of its floor: the same file, or the same backend,
-# without us. libcrypto is counted apart: how it verifies is not ours.
+# without us. libcrypto is counted apart: how it verifies is not ours. The floor of a refusal is httpd's own (Require all denied),
+# which writes a line to the error log: what ours adds may be less than nothing.
 #
 # valgrind shows programs a processor of its own making, so libraries choose the same code on every machine that has
 # AVX2; the counts are those of Debian 12's compiler and libraries, and are compared where those are.
@@ -82,6 +83,9 @@ RRTargetAllow loopback
     AuthType RR
     Require rr-jwt
 </Location>
+<Location /denied>
+    Require all denied
+</Location>
 <Location /plain>
     ProxyPass "@BACKEND@"
 </Location>
@@ -129,6 +133,7 @@ $httpd->file('filters.json', json_text([{ operations => [map { { effect => 'dest
 $httpd->file("rules$_.json", json_text([map { { effect => 'allow', pathPattern => "^/res$_/" } } 0 .. $_ - 1])) for 10, 1_000, 10_000;
 # The same sections and hosts without a word of ours, so that httpd itself walks as far.
 my $without = counted(conf => $conf =~ s/^\s*(?:RR\w+|AuthType|Require rr)\b.*\n//mgr, ports => 3, vars => { BACKEND => $backend->url });
+$without->{httpd}->file('htdocs/denied/x.json', '{"a":1}');
 for my $server (@servers) {
     $server->{httpd}->start;
     give_away("$server->{dir}/out"); # valgrind made it as who we are; the last counts come from the server's user
@@ -194,6 +199,9 @@ my $known = sub { return { Authorization => "Bearer $seen" } };
 my @tokens = map { token($_) } 1 .. $batches * $requests + 10;
 my $new = sub { return { Authorization => 'Bearer ' . $tokens[$fresh++] } };
 
+my $mistyped = sub { return { 'X-API-Key' => 'rr_live_' . 'x' x 38 } };
+my $denied = sub { return count($without, '/denied/x.json', status => 403, @_) };
+
 my $floor = count($ours, '/x.json', headers => $key);
 my @cases = (
     ['modules loaded, no directive', $floor, count($without, '/x.json', headers => $key)],
@@ -205,6 +213,9 @@ my @cases = (
     ['filter, 1 KB, 10 patterns', count($ours, '/filter/plain.json'), count($ours, '/plain.json')],
     ['stored proxy: key, 10 rules, credential, identity, audit', count($ours, '/gw/vendor/res5/x.json', headers => $key, on => 3),
      count($ours, '/plain/res5/x.json', headers => $key)],
+    ['no credential, refused', count($ours, '/key/x.json', status => 401), $denied->()],
+    ['API key of a wrong checksum, refused', count($ours, '/key/x.json', status => 401, headers => $mistyped),
+     $denied->(headers => $mistyped)],
 );
 
 my (@lines, %count);
@@ -216,6 +227,7 @@ for my $case (@cases) {
     push(@lines, "$name\t$count{$name}");
 }
 unlike($httpd->request(path => '/filter/plain.json')->body, qr/cvc/, 'the filter that was counted filters');
+expect_log('AH01630'); # httpd's own refusal
 $_->{httpd}->stop for @servers;
 note("instructions a request:\n", map { "  $_\n" } @lines);
 
