@@ -233,6 +233,7 @@ static apr_interval_time_t max_age(const core_store_conf_t *conf)
 
 typedef struct {
     core_live_t *live;
+    const core_pepper_t *pepper;
     const unsigned char *inner; /* under which memory keeps it */
     unsigned char digest[RR_KEY_DIGEST_LEN]; /* under which the store does */
     apr_uint64_t before; /* the latest reading when this was asked */
@@ -242,14 +243,41 @@ typedef struct {
     rr_revision_t revision;
 } find_work_t;
 
+typedef enum { IN_FOUND = 0, IN_DIGESTS, IN_MISSES, MEMORIES } memory_e; /* those without a lock first */
+
+static int look_into(memory_e memory, core_found_t *found, core_live_t *live, const core_pepper_t *pepper,
+                     const unsigned char *inner, apr_pool_t *p)
+{
+    unsigned char digest[RR_KEY_DIGEST_LEN];
+
+    switch (memory) {
+    case IN_FOUND:
+        return core_cache_get(found, core_live_keys(live), inner, p);
+    case IN_DIGESTS:
+        rr_key_outer(digest, pepper->digester, inner);
+        memset(found, 0, sizeof(*found));
+        found->status = APR_NOTFOUND;
+        return core_digests_lack(&found->generation, core_live_digests(live), digest);
+    default:
+        return core_cache_get_miss(found, core_live_keys(live), inner);
+    }
+}
+
 /* Many may have waited for a connection to ask for the same key: whoever came first asked for all. */
 static int found_meanwhile(const find_work_t *work, apr_pool_t *p)
 {
     core_view_t view;
+    memory_e memory;
 
-    return core_known_view(&view, core_live_known(work->live)) && view.number > work->before &&
-           core_cache_get(work->found, core_live_keys(work->live), work->inner, p) &&
-           work->found->generation == view.generation;
+    if (core_known_view(&view, core_live_known(work->live)) && view.number > work->before) {
+        for (memory = IN_FOUND; memory < MEMORIES; memory++) {
+            if (look_into(memory, work->found, work->live, work->pepper, work->inner, p) &&
+                work->found->generation == view.generation) {
+                return 1;
+            }
+        }
+    }
+    return 0;
 }
 
 static apr_status_t find_key(void *baton, rr_store_t *store, apr_pool_t *p, rr_err_t *err)
@@ -263,19 +291,27 @@ static apr_status_t find_key(void *baton, rr_store_t *store, apr_pool_t *p, rr_e
 
 /* Whether memory knows the key of that inner hash, as the store has it now. Errors: the store's. */
 static apr_status_t recall_key(int *knows, core_found_t *found, request_rec *r, core_live_t *live,
-                               const core_store_conf_t *conf, const unsigned char *inner, rr_err_t *err)
+                               const core_store_conf_t *conf, const core_pepper_t *pepper, const unsigned char *inner,
+                               rr_err_t *err)
 {
+    apr_status_t rv = APR_SUCCESS;
+    memory_e memory;
+
     *knows = 0;
-    return core_cache_get(found, core_live_keys(live), inner, r->pool)
-               ? core_live_holds(knows, &core_request(r)->proven, live, found->generation, max_age(conf), r->pool, err)
-               : APR_SUCCESS;
+    for (memory = IN_FOUND; memory < MEMORIES && rv == APR_SUCCESS && !*knows; memory++) {
+        if (look_into(memory, found, live, pepper, inner, r->pool)) {
+            rv = core_live_holds(knows, &core_request(r)->proven, live, found->generation, max_age(conf), r->pool, err);
+        }
+    }
+    return rv;
 }
 
 /* What that key is in the store. *pother: the store has another pepper than the hash was made with. */
 static apr_status_t ask_key(core_found_t *found, int *pother, request_rec *r, core_live_t *live,
                             const core_pepper_t *pepper, const unsigned char *inner, rr_err_t *err)
 {
-    find_work_t work = { .live = live, .inner = inner, .before = core_known_number(core_live_known(live)), .found = found };
+    find_work_t work = { .live = live, .pepper = pepper, .inner = inner, .before = core_known_number(core_live_known(live)),
+                         .found = found };
     core_reading_t reading;
     apr_status_t rv;
 
@@ -297,6 +333,9 @@ static apr_status_t ask_key(core_found_t *found, int *pother, request_rec *r, co
     found->generation = core_known_note(core_live_known(live), &work.revision, &reading, CORE_REVOKED_UNKNOWN);
     core_request(r)->proven = found->generation;
     core_cache_put(core_live_keys(live), inner, found, r->pool);
+    if (rv != APR_SUCCESS && core_digests_missed(core_live_digests(live), found->generation)) {
+        core_live_wake(live);
+    }
     return APR_SUCCESS;
 }
 
@@ -331,7 +370,7 @@ apr_status_t core_store_credential_find(const rr_credential_t **pfound, request_
         if (rv != APR_SUCCESS) {
             return rr_err_set(err, rv == RR_EINVAL ? APR_NOTFOUND : rv, "key", "the secret cannot be digested");
         }
-        rv = recall_key(&knows, &found, r, live, conf, inner, &why);
+        rv = recall_key(&knows, &found, r, live, conf, pepper, inner, &why);
         if (rv == APR_SUCCESS && knows) {
             other = 0;
             break;

@@ -161,14 +161,17 @@ static int get_page(core_found_t *found, shard_t *shard, const unsigned char *di
 
 int core_cache_get(core_found_t *found, core_cache_t *cache, const unsigned char digest[32], apr_pool_t *p)
 {
+    memset(found, 0, sizeof(*found));
+    return get_page(found, shard_of(cache, digest), digest, p);
+}
+
+int core_cache_get_miss(core_found_t *found, core_cache_t *cache, const unsigned char digest[32])
+{
     shard_t *shard = shard_of(cache, digest);
     const miss_t *miss = &shard->misses[slot_of(digest) % MISSES];
     int hit;
 
     memset(found, 0, sizeof(*found));
-    if (get_page(found, shard, digest, p)) {
-        return 1;
-    }
     apr_thread_mutex_lock(shard->mutex);
     hit = miss->generation && same(miss->digest, digest);
     if (hit) {

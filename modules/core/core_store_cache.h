@@ -20,11 +20,18 @@ typedef struct core_found_t {
 core_cache_t *core_cache_make(apr_pool_t *p);
 
 /**
- * Looks digest up. found->credential stays as long as p does.
+ * What was found under digest. found->credential stays as long as p does.
  *
- * Threads: any; what was found costs no lock, what was not found one of many.
+ * Threads: any; takes no lock.
  */
 int core_cache_get(core_found_t *found, core_cache_t *cache, const unsigned char digest[32], apr_pool_t *p);
+
+/**
+ * Whether nothing was found under digest, of late.
+ *
+ * Threads: any; takes one of many locks.
+ */
+int core_cache_get_miss(core_found_t *found, core_cache_t *cache, const unsigned char digest[32]);
 
 /** Remembers found, copying it; what another generation found under that lock is dropped. found then stays as long as p. */
 void core_cache_put(core_cache_t *cache, const unsigned char digest[32], core_found_t *found, apr_pool_t *p);

@@ -27,6 +27,7 @@ struct core_live_t {
     core_known_t *known;
     core_ask_t *ask;
     core_cache_t *keys, *tokens;
+    core_digests_t *digests;
     core_used_t *used;
     core_snapshots_t *snapshots;
     apr_thread_mutex_t *mutex; /* of the members below, and of reading a pepper */
@@ -37,7 +38,8 @@ struct core_live_t {
     apr_thread_cond_t *turn;
     apr_thread_cond_t *cond;
     apr_thread_t *thread;
-    int stop;
+    int stop;                    /* atomic for who only looks */
+    int woken;                   /* all digests are wanted */
     int flush_failed;
 };
 
@@ -67,6 +69,7 @@ core_live_t *core_live_make(server_rec *s, const char *driver, const char *param
     live->ask = live->known ? core_ask_make(ask_store, live, live->known, pchild) : NULL;
     live->keys = core_cache_make(pchild);
     live->tokens = core_cache_make(pchild);
+    live->digests = core_digests_make(live->known, pchild);
     live->used = core_used_make(pchild);
     live->snapshots = core_snapshots_make(pchild);
     if (apr_thread_mutex_create(&live->mutex, APR_THREAD_MUTEX_DEFAULT, pchild) != APR_SUCCESS ||
@@ -90,6 +93,11 @@ core_cache_t *core_live_keys(core_live_t *live)
 core_cache_t *core_live_tokens(core_live_t *live)
 {
     return live->tokens;
+}
+
+core_digests_t *core_live_digests(core_live_t *live)
+{
+    return live->digests;
 }
 
 core_used_t *core_live_used(core_live_t *live)
@@ -440,10 +448,26 @@ static apr_status_t write_uses(void *baton, rr_store_t *store, apr_pool_t *p, rr
     return rr_store_keys_used(store, work->uses, work->count, p, err);
 }
 
+/*
+ * Not by core_live_run: that a write fails (a read-only file), or a long reading, says nothing about requests. Run
+ * twice where the connection was dead.
+ */
+static apr_status_t run_quietly(core_reading_t *reading, core_live_t *live, core_store_work_t work, void *baton,
+                                apr_pool_t *p, rr_err_t *err)
+{
+    attempt_t attempt;
+    apr_status_t rv = run_once(reading, &attempt, live, work, baton, p, err);
+
+    if (rv != APR_SUCCESS && attempt.stale) {
+        rr_err_clear(err);
+        rv = run_once(reading, &attempt, live, work, baton, p, err);
+    }
+    return rv;
+}
+
 static void flush(core_live_t *live, apr_pool_t *p)
 {
     rr_err_t err = RR_ERR_INIT;
-    attempt_t attempt;
     core_reading_t reading;
     flush_work_t work;
     int failed;
@@ -455,12 +479,7 @@ static void flush(core_live_t *live, apr_pool_t *p)
     if (!work.count) {
         return;
     }
-    /* Not by core_live_run: that a write fails (a read-only file) says nothing about reading. */
-    failed = run_once(&reading, &attempt, live, write_uses, &work, p, &err) != APR_SUCCESS;
-    if (failed && attempt.stale) { /* writing a time twice is writing it once */
-        rr_err_clear(&err);
-        failed = run_once(&reading, &attempt, live, write_uses, &work, p, &err) != APR_SUCCESS;
-    }
+    failed = run_quietly(&reading, live, write_uses, &work, p, &err) != APR_SUCCESS; /* twice is as good as once */
     if (failed && !live->flush_failed) {
         RR_LOG_S(APLOG_WARNING, 0, live->s, 10703, "times of last use of %d keys were not written: %s", work.count,
                  rr_err_text(&err));
@@ -468,26 +487,68 @@ static void flush(core_live_t *live, apr_pool_t *p)
     live->flush_failed = failed;
 }
 
+static void read_digests(core_live_t *live, apr_pool_t *p)
+{
+    rr_err_t err = RR_ERR_INIT;
+    core_reading_t reading;
+    core_digests_work_t work = { .digests = live->digests, .reading = &reading, .stop = &live->stop };
+
+    if (run_quietly(&reading, live, core_digests_read, &work, p, &err) != APR_SUCCESS) {
+        RR_LOG_S(APLOG_DEBUG, 0, live->s, 10715, "the digests of all keys were not read, each unknown key is looked up: %s",
+                 rr_err_text(&err));
+    }
+    else if (core_digests_place(&work)) {
+        RR_LOG_S(APLOG_DEBUG, 0, live->s, 10714, "the digests of all %" APR_INT64_T_FMT " keys were read into %" APR_SIZE_T_FMT
+                 " bytes: until the store changes, unknown keys are not looked up", rr_digests_count(work.read),
+                 rr_digests_size(work.read));
+    }
+}
+
+void core_live_wake(core_live_t *live)
+{
+    apr_thread_mutex_lock(live->mutex);
+    live->woken = 1;
+    apr_thread_cond_signal(live->cond);
+    apr_thread_mutex_unlock(live->mutex);
+}
+
+/* Sleeps until the next round, a wake or the end. */
+static void await(int *woken, int *stop, core_live_t *live)
+{
+    apr_thread_mutex_lock(live->mutex);
+    if (!live->stop && !live->woken) {
+        apr_thread_cond_timedwait(live->cond, live->mutex, FLUSH_TIME);
+    }
+    *woken = live->woken;
+    live->woken = 0;
+    *stop = live->stop;
+    apr_thread_mutex_unlock(live->mutex);
+}
+
 static void *APR_THREAD_FUNC run_thread(apr_thread_t *thread, void *data)
 {
     core_live_t *live = data;
     apr_pool_t *p = apr_thread_pool_get(thread), *batch;
-    int stop = 0;
+    apr_time_t last = apr_time_now();
+    int woken, stop = 0;
 
     apr_setup_signal_thread(); /* signals are the MPM's */
     apr_pool_create(&batch, p);
     while (!stop) {
-        apr_thread_mutex_lock(live->mutex);
-        if (!live->stop) {
-            apr_thread_cond_timedwait(live->cond, live->mutex, FLUSH_TIME);
+        await(&woken, &stop, live);
+        if (woken && !stop) {
+            read_digests(live, batch);
         }
-        stop = live->stop;
-        apr_thread_mutex_unlock(live->mutex);
-        flush(live, batch);
-        core_pool_trim(live->pool, apr_time_now());
-        core_cache_trim(live->keys);
-        core_cache_trim(live->tokens);
-        core_snapshots_trim(live->snapshots);
+        /* Who wakes the thread often neither hurries a round nor puts it off for long. */
+        if (!woken || stop || apr_time_now() - last >= FLUSH_TIME || apr_time_now() < last) {
+            flush(live, batch);
+            core_pool_trim(live->pool, apr_time_now());
+            core_cache_trim(live->keys);
+            core_cache_trim(live->tokens);
+            core_digests_trim(live->digests);
+            core_snapshots_trim(live->snapshots);
+            last = apr_time_now();
+        }
         apr_pool_clear(batch);
     }
     apr_thread_exit(thread, APR_SUCCESS);
@@ -500,7 +561,7 @@ static apr_status_t stop_thread(void *data)
     apr_status_t rv;
 
     apr_thread_mutex_lock(live->mutex);
-    live->stop = 1;
+    __atomic_store_n(&live->stop, 1, __ATOMIC_RELAXED);
     apr_thread_cond_signal(live->cond);
     apr_thread_mutex_unlock(live->mutex);
     apr_thread_join(&rv, live->thread);

@@ -8,6 +8,7 @@
 #include "core_store.h"
 #include "core_store_ask.h"
 #include "core_store_cache.h"
+#include "core_store_digests.h"
 #include "core_store_known.h"
 #include "core_store_pool.h"
 #include "core_store_used.h"
@@ -24,8 +25,11 @@ typedef struct core_live_t core_live_t;
 core_live_t *core_live_make(server_rec *s, const char *driver, const char *params, const char *key_source,
                             const rr_keyring_t *ring, apr_pool_t *pchild);
 
-/** Begins the thread that writes last-used times and closes idle connections; it ends with pchild. */
+/** Begins the thread that writes last-used times, reads digests and closes idle connections; it ends with pchild. */
 void core_live_start(core_live_t *live, apr_pool_t *pchild);
+
+/** Has that thread read all digests now, if it finds that there is need. */
+void core_live_wake(core_live_t *live);
 
 /**
  * Runs work on a connection; again: it only reads, and may be run twice.
@@ -39,6 +43,7 @@ apr_status_t core_live_run(core_reading_t *reading, core_live_t *live, core_stor
 core_known_t *core_live_known(core_live_t *live);
 core_cache_t *core_live_keys(core_live_t *live);
 core_cache_t *core_live_tokens(core_live_t *live);
+core_digests_t *core_live_digests(core_live_t *live);
 core_used_t *core_live_used(core_live_t *live);
 struct core_snapshots_t *core_live_snapshots(core_live_t *live);
 server_rec *core_live_server(const core_live_t *live);

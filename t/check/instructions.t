@@ -131,6 +131,18 @@ $httpd->file('htdocs/filter/plain.json', $kilobyte);
 $httpd->file('filters.json', json_text([{ operations => [map { { effect => 'destroy', jsonPath => { pattern => $_ } } }
     qw(cvc card\.number password secret token ssn iban pin address\.street phone)] }]));
 $httpd->file("rules$_.json", json_text([map { { effect => 'allow', pathPattern => "^/res$_/" } } 0 .. $_ - 1])) for 10, 1_000, 10_000;
+# Where nobody's keys come in a flood: the main server says when a child knows all digests, the host that is counted logs nothing.
+my $flooded = counted(modules => [qw(core keyauth)], ports => 2, conf => $store->conf . $common . <<'CONF');
+LogLevel rr_core:debug
+<Location /key>
+    AuthType RR
+    Require rr-key
+</Location>
+<VirtualHost 127.0.0.1:@PORT2@>
+    LogLevel warn
+</VirtualHost>
+CONF
+$flooded->{httpd}->file('htdocs/key/x.json', '{"a":1}');
 # The same sections and hosts without a word of ours, so that httpd itself walks as far.
 my $without = counted(conf => $conf =~ s/^\s*(?:RR\w+|AuthType|Require rr)\b.*\n//mgr, ports => 3, vars => { BACKEND => $backend->url });
 $without->{httpd}->file('htdocs/denied/x.json', '{"a":1}');
@@ -201,12 +213,24 @@ my $new = sub { return { Authorization => 'Bearer ' . $tokens[$fresh++] } };
 
 my $mistyped = sub { return { 'X-API-Key' => 'rr_live_' . 'x' x 38 } };
 my $denied = sub { return count($without, '/denied/x.json', status => 403, @_) };
+my $nobodys = 0;
+my $unknown = sub { return { 'X-API-Key' => sprintf('nobody-has-this-key-%08d', ++$nobodys) } };
+sub flood
+{
+    my $client = $flooded->{httpd}->connect(on => 2);
+    $client->exchange(path => '/key/x.json', keep => 1, headers => $unknown->()) for 1 .. 200;
+    $client->close;
+    return $flooded->{httpd}->errorlog =~ /RR10714/;
+}
 
 my $floor = count($ours, '/x.json', headers => $key);
+wait_for(\&flood) or die "a flood of unknown keys did not make a child read all digests\n";
 my @cases = (
     ['modules loaded, no directive', $floor, count($without, '/x.json', headers => $key)],
     ['API key seen, RRStoreMaxAge 0', count($ours, '/key/x.json', headers => $key), $floor],
     ['API key seen, RRStoreMaxAge 100s', count($ours, '/key/x.json', headers => $key, on => 2), $floor],
+    ['API key that nobody has', count($flooded, '/key/x.json', headers => $unknown, on => 2, status => 401),
+     count($flooded, '/x.json', headers => $key, on => 2)],
     ['JWT seen, RRStoreMaxAge 0', count($ours, '/jwt/x.json', headers => $known), $floor],
     ['JWT never seen, RS256, without libcrypto', count($ours, '/jwt/x.json', headers => $new), $floor, 'own'],
     (map { ["$_ rules", count($ours, "/rules$_/res5/x.json"), $floor] } 10, 1_000, 10_000),

@@ -13,7 +13,7 @@ my $postgres = RR::Postgres->new(place_for('pg') . '/server');
 if (!$postgres) {
     plan(skip_all => 'PostgreSQL is not installed');
 }
-for my $test (qw(test_store test_store_check)) {
+for my $test (qw(test_store test_store_check test_core_digests)) {
     my $got = run({ env => { RR_TEST_PGSQL => $postgres->conninfo($postgres->database) } }, build() . "/t/unit/$test");
     like($got->{out}, qr/^# pgsql$/m, "$test ran on PostgreSQL");
     unlike($got->{out}, qr/^not ok/m, 'and found nothing wrong') or diag($got->{out} =~ /^((?:not ok|# (?!pgsql|sqlite)).*)$/mg);
