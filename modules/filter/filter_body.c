@@ -22,6 +22,7 @@
 #include <string.h>
 
 #define NAME "RR_FILTER"
+#define FILE_READ 65536 /* bytes at a time */
 #define PASS_AT 65536 /* bytes that may be passed are, without waiting for the end of a brigade */
 
 typedef enum { B_NEW, B_CUTTING, B_FAILED, B_DONE } body_state_e;
@@ -279,12 +280,21 @@ static apr_status_t take(ap_filter_t *f, const char *data, apr_size_t len)
     return release(f, 0);
 }
 
-/* Reads a bucket of data; while none is there yet, what may go goes. */
+/*
+ * Reads a bucket of data; while none is there yet, what may go goes. A file is read, not mapped: each of its bytes is
+ * looked at once, for which mapping and unmapping pages costs more, and one that is truncated meanwhile is no SIGBUS.
+ */
 static apr_status_t take_bucket(ap_filter_t *f, apr_bucket *bucket)
 {
     const char *data;
     apr_size_t len;
-    apr_status_t rv = apr_bucket_read(bucket, &data, &len, APR_NONBLOCK_READ);
+    apr_status_t rv;
+
+    if (APR_BUCKET_IS_FILE(bucket)) {
+        apr_bucket_file_enable_mmap(bucket, 0);
+        apr_bucket_file_set_buf_size(bucket, FILE_READ);
+    }
+    rv = apr_bucket_read(bucket, &data, &len, APR_NONBLOCK_READ);
 
     if (APR_STATUS_IS_EAGAIN(rv)) {
         rv = ((filter_body_t *)f->ctx)->state == B_CUTTING ? release(f, 1) : APR_SUCCESS;
