@@ -21,7 +21,7 @@
 #define RR_MAX_TOKEN_HEADER 2048     /* its JOSE header, decoded */
 #define RR_MAX_SEEN_TOKENS 4096      /* verified tokens that a child remembers */
 #define RR_MAX_SEEN_BYTES (16 * 1024 * 1024) /* and what they take at most */
-#define RR_MAX_SEEN_TOKEN 16384      /* what one of them may take */
+#define RR_MAX_SEEN_TOKEN 32768      /* what one of them may take: its text, and what that says */
 #define RR_MAX_DIGESTS 4194304       /* keys of a store whose digests a child knows; past it, each unknown key is looked up */
 #define RR_MAX_JSON_DEPTH 32         /* levels of nesting in a JSON text that we parse */
 #define RR_MAX_KID 256               /* a key id */

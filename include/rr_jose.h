@@ -93,7 +93,8 @@ typedef struct rr_jws_t {
     const char *typ;            /* NULL: none */
     const char *input;          /* signing input: header.payload, borrowed from the token */
     apr_size_t input_len;
-    const unsigned char *sha256; /* the input's, where the caller has it already: 32 bytes, borrowed; NULL: made where needed */
+    int is_digested;            /* sha256 is the input's; verifying finds it by the way where the algorithm has it */
+    unsigned char sha256[32];
     const unsigned char *signature; /* decoded */
     apr_size_t signature_len;
     const rr_json_t *header;    /* the whole JOSE header */
@@ -128,12 +129,12 @@ apr_status_t rr_jws_parse(rr_jws_t **pjws, const char *token, apr_size_t len, ap
  *
  * algs is the policy's mask; the token's alg has to be in it *and* in what the key allows.
  *
- * Threads: any.
+ * Threads: any; jws is the caller's alone.
  * Errors:  RR_ENOKEY (no key of that kid, or none for the algorithm: the one case in
  *          which a fresh set might help), RR_EDENIED (alg not allowed by policy or key), RR_ESIGNATURE.
  * Spec:    RFC 7515, 5.2; RFC 8725, 3.1, 3.2.
  */
-apr_status_t rr_jws_verify(const rr_jws_t *jws, const rr_jwks_t *set, unsigned int algs, rr_err_t *err);
+apr_status_t rr_jws_verify(rr_jws_t *jws, const rr_jwks_t *set, unsigned int algs, rr_err_t *err);
 
 /* ---- claims ---- */
 

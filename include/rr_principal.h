@@ -172,6 +172,12 @@ typedef struct rr_core_t {
 
 APR_DECLARE_OPTIONAL_FN(const rr_core_t *, rr_core_get, (void));
 
+/*
+ * rr_jws_has_shape for a credential of r, from whoever takes tokens apart and remembers those it has seen: one look at a
+ * text is enough for all who ask. Without mod_rr_jwt it is not there, and nobody else looks.
+ */
+APR_DECLARE_OPTIONAL_FN(int, rr_is_token, (request_rec *r, const char *text, apr_size_t len));
+
 /* ------------------------------------------------------------------------
  * For implementers of a way to authenticate.
  * ---------------------------------------------------------------------- */

@@ -20,13 +20,13 @@ typedef struct rr_seen_t rr_seen_t; /* the memory of one process */
 /*
  * One token. Immutable; all of it lives as long as it is pinned.
  *
- * It is found by its signing input's digest, which revocation needs anyway, and by every byte of its signature: a digest
- * of the whole token would say no more, and cost as much again.
+ * It is found by every byte of its text: to digest that with each request would cost more than all else that a token
+ * seen before does. Revocation is asked by the digest of when it was first seen.
  */
 typedef struct rr_seen_token_t {
+    const char *text;                    /* all of it, as it was sent; need not be NUL-terminated */
+    apr_size_t len;
     unsigned char input[RR_SEEN_DIGEST]; /* digest of its signing input */
-    const char *signature;               /* as the token writes it; need not be NUL-terminated */
-    apr_size_t signature_len;
     rr_claims_t claims;
     rr_alg_e alg;
     apr_time_t expires;                  /* its exp: it is remembered no longer */
@@ -41,17 +41,16 @@ rr_seen_t *rr_seen_make(apr_pool_t *p);
 int rr_seen_digest(unsigned char digest[RR_SEEN_DIGEST], const rr_seen_t *seen, const char *text, apr_size_t len);
 
 /**
- * What is remembered of the token with that signing input and signature; NULL: nothing, or it has expired by now.
+ * What is remembered of the token of that text; NULL: nothing, or it has expired by now.
  *
  * Ownership: stays until rr_unpin(*ppin); where NULL is returned, nothing was pinned.
  * Threads:   any; takes a lock once a token and turn of the books, see rr_seen.c.
  */
-const rr_seen_token_t *rr_seen_get(apr_uint32_t **ppin, rr_seen_t *seen, const unsigned char input[RR_SEEN_DIGEST],
-                                   const char *signature, apr_size_t signature_len, apr_time_t now);
+const rr_seen_token_t *rr_seen_get(apr_uint32_t **ppin, rr_seen_t *seen, const char *text, apr_size_t len, apr_time_t now);
 
 /**
  * Remembers a copy of token, in the place of what was remembered of it. What was not asked for lately makes room. One
- * that has expired or takes more than RR_MAX_SEEN_TOKEN bytes is not remembered.
+ * that has expired, takes more than RR_MAX_SEEN_TOKEN bytes or is shorter than any signature is not remembered.
  *
  * Threads: any.
  */

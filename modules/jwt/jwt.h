@@ -104,7 +104,7 @@ int jwt_keysets_open(const jwt_keyset_settings_t *settings, apr_pool_t *pconf, a
  * Threads: any; waits for an answer of the issuer only where the set has no key for the token.
  * Errors:  as rr_jws_verify; RR_EUNAVAIL: there is no usable set.
  */
-apr_status_t jwt_keyset_verify(jwt_proof_t *proof, jwt_keyset_t *keyset, const rr_jws_t *jws, unsigned int algs,
+apr_status_t jwt_keyset_verify(jwt_proof_t *proof, jwt_keyset_t *keyset, rr_jws_t *jws, unsigned int algs,
                                rr_err_t *err);
 
 /**
@@ -126,7 +126,7 @@ void jwt_keysets_start_child(apr_pool_t *pchild, server_rec *s);
  * Errors: also RR_EUNAVAIL: the server has no room for another set (already logged).
  */
 apr_status_t jwt_stored_keyset_verify(jwt_proof_t *proof, const jwt_issuer_t *issuer, const rr_target_allow_t *allow,
-                                      const rr_jws_t *jws, rr_err_t *err);
+                                      rr_jws_t *jws, rr_err_t *err);
 
 /**
  * As jwt_keyset_holds, for the set that issuer names now; which counts as a use of it.
@@ -205,8 +205,7 @@ void jwt_memory_start_child(apr_pool_t *pchild, server_rec *s);
 int jwt_memory_digest(unsigned char digest[RR_SEEN_DIGEST], const char *text, apr_size_t len);
 
 /** What is remembered of a token, as rr_seen_get, but until p ends. Its proof is a jwt_proof_t. */
-const rr_seen_token_t *jwt_memory_recall(const unsigned char input[RR_SEEN_DIGEST], const char *signature,
-                                         apr_size_t signature_len, apr_time_t now, apr_pool_t *p);
+const rr_seen_token_t *jwt_memory_recall(const char *text, apr_size_t len, apr_time_t now, apr_pool_t *p);
 
 /** Remembers a copy of token. */
 void jwt_memory_keep(const rr_seen_token_t *token, apr_time_t now);
@@ -216,11 +215,28 @@ void jwt_memory_keep(const rr_seen_token_t *token, apr_time_t now);
  *
  * Errors: as rr_jws_verify; RR_EUNAVAIL: there are none that could be used.
  */
-apr_status_t jwt_proof_make(jwt_proof_t *proof, const jwt_issuer_t *issuer, const rr_jws_t *jws,
+apr_status_t jwt_proof_make(jwt_proof_t *proof, const jwt_issuer_t *issuer, rr_jws_t *jws,
                             const rr_target_allow_t *allow, rr_err_t *err);
 
 /** Whether jwt_proof_make would verify with the very same keys. */
 int jwt_proof_holds(const jwt_proof_t *proof, const jwt_issuer_t *issuer, const rr_target_allow_t *allow);
+
+/* ---- jwt_look.c ---- */
+
+/* What a credential's text is. All of it ends with the request. */
+typedef struct jwt_look_t {
+    const char *text;             /* borrowed */
+    apr_size_t len;
+    const rr_seen_token_t *known; /* what an earlier request saw of it; NULL: nothing */
+    rr_jws_t *jws;                /* taken apart; NULL: it was not, as it is known or cannot be */
+    int has_shape;                /* of a token, though perhaps malformed */
+} jwt_look_t;
+
+/** Looks at a text that r carries; once, as long as no other comes between. */
+const jwt_look_t *jwt_look(request_rec *r, const char *text, apr_size_t len);
+
+/** Offers rr_is_token. */
+void jwt_look_register(void);
 
 /* ---- jwt_token.c ---- */
 

@@ -465,7 +465,7 @@ int jwt_keyset_holds(const jwt_proof_t *proof, const jwt_keyset_t *keyset)
     return jwt_slot_holds(keyset->slot, proof);
 }
 
-apr_status_t jwt_keyset_verify(jwt_proof_t *proof, jwt_keyset_t *keyset, const rr_jws_t *jws, unsigned int algs,
+apr_status_t jwt_keyset_verify(jwt_proof_t *proof, jwt_keyset_t *keyset, rr_jws_t *jws, unsigned int algs,
                                rr_err_t *err)
 {
     apr_time_t asked = apr_time_now();

@@ -31,11 +31,10 @@ int jwt_memory_digest(unsigned char digest[RR_SEEN_DIGEST], const char *text, ap
     return seen && rr_seen_digest(digest, seen, text, len);
 }
 
-const rr_seen_token_t *jwt_memory_recall(const unsigned char input[RR_SEEN_DIGEST], const char *signature,
-                                         apr_size_t signature_len, apr_time_t now, apr_pool_t *p)
+const rr_seen_token_t *jwt_memory_recall(const char *text, apr_size_t len, apr_time_t now, apr_pool_t *p)
 {
     apr_uint32_t *pin;
-    const rr_seen_token_t *token = rr_seen_get(&pin, seen, input, signature, signature_len, now);
+    const rr_seen_token_t *token = seen ? rr_seen_get(&pin, seen, text, len, now) : NULL;
 
     if (token) {
         apr_pool_cleanup_register(p, pin, rr_unpin, apr_pool_cleanup_null);
@@ -56,10 +55,13 @@ static const rr_jwks_t *secret_of(const jwt_issuer_t *issuer)
     return issuer->party ? issuer->party->verifier->keys : NULL;
 }
 
-apr_status_t jwt_proof_make(jwt_proof_t *proof, const jwt_issuer_t *issuer, const rr_jws_t *jws,
+apr_status_t jwt_proof_make(jwt_proof_t *proof, const jwt_issuer_t *issuer, rr_jws_t *jws,
                             const rr_target_allow_t *allow, rr_err_t *err)
 {
     *proof = (jwt_proof_t){ .keys = NULL };
+    if (!seen) {
+        return rr_err_set(err, RR_EUNAVAIL, NULL, "this process has no memory for tokens");
+    }
     if (issuer->fixed) {
         proof->keys = issuer->fixed;
         return rr_jws_verify(jws, issuer->fixed, issuer->algs, err);

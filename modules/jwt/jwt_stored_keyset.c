@@ -320,7 +320,7 @@ static void note_use(int i)
 }
 
 apr_status_t jwt_stored_keyset_verify(jwt_proof_t *proof, const jwt_issuer_t *issuer, const rr_target_allow_t *allow,
-                                      const rr_jws_t *jws, rr_err_t *err)
+                                      rr_jws_t *jws, rr_err_t *err)
 {
     const name_t name = { issuer->policy.issuer, issuer->jwks_url, allow };
     apr_status_t rv;

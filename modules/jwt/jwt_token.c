@@ -36,13 +36,11 @@ typedef struct token_t {
     const char *text;
     apr_size_t len;
     const char *header;         /* where credentials of the proxy are read, and nobody else; NULL: a usual place */
-    const char *signature;      /* as it stands in text: what is behind the last dot; NULL: there is none */
-    int is_digested;            /* input is set */
-    unsigned char input[RR_SEEN_DIGEST]; /* digest of what is before that dot */
     const rr_seen_token_t *known; /* what an earlier request saw of it; NULL: nothing */
     const jwt_issuer_t *issuer; /* NULL: not found yet */
     rr_jws_t *jws;              /* NULL: not taken apart yet */
     rr_claims_t claims;
+    apr_time_t expires;         /* its exp; 0: none */
     int is_verified;            /* just now, by the keys of proof; 0: it was before, or not at all */
     jwt_proof_t proof;
     rr_authn_result_t *result;
@@ -66,6 +64,17 @@ static rr_authn_outcome_e unavailable(token_t *token, const char *reason, const 
     return RR_AUTHN_UNAVAILABLE;
 }
 
+/* A NumericDate; 0: none. */
+static apr_time_t time_of(const rr_json_t *claim)
+{
+    apr_int64_t seconds;
+
+    if (!rr_json_int(claim, &seconds) || seconds <= 0) {
+        return 0;
+    }
+    return seconds < apr_time_sec(APR_INT64_MAX) ? apr_time_from_sec(seconds) : APR_INT64_MAX;
+}
+
 static apr_status_t take_apart(token_t *token, rr_err_t *err)
 {
     return token->jws ? APR_SUCCESS : rr_jws_parse(&token->jws, token->text, token->len, token->r->pool, err);
@@ -74,18 +83,21 @@ static apr_status_t take_apart(token_t *token, rr_err_t *err)
 static rr_authn_outcome_e parse(token_t *token)
 {
     const rr_json_t *claims;
-    rr_err_t err = RR_ERR_INIT;
+    rr_err_t err;
 
     if (token->known) {
         token->claims = token->known->claims;
+        token->expires = token->known->expires;
         return RR_AUTHN_VERIFIED;
     }
+    rr_err_clear(&err);
     if (take_apart(token, &err) != APR_SUCCESS
         || rr_json_parse_object(&claims, token->jws->payload, token->jws->payload_len, token->r->pool, &err)
                != APR_SUCCESS) {
         return refuse(token, "malformed", "The token is not a well-formed signed JWT.", rr_err_text(&err));
     }
     rr_claims_find(&token->claims, claims);
+    token->expires = time_of(token->claims.exp);
     return RR_AUTHN_VERIFIED;
 }
 
@@ -118,10 +130,12 @@ static const char *sub_claim_of(const token_t *token)
 
 static rr_authn_outcome_e check_claims(token_t *token)
 {
-    rr_err_t err = RR_ERR_INIT;
     const char *claim;
-    apr_status_t rv = rr_claims_check(&token->claims, &token->issuer->policy, token->r->request_time, &err);
+    apr_status_t rv;
+    rr_err_t err;
 
+    rr_err_clear(&err);
+    rv = rr_claims_check(&token->claims, &token->issuer->policy, token->r->request_time, &err);
     if (rv == APR_SUCCESS) {
         return RR_AUTHN_VERIFIED;
     }
@@ -142,9 +156,9 @@ static rr_authn_outcome_e check_signature(token_t *token)
     rr_alg_e alg = token->jws ? token->jws->alg : token->known->alg;
     const rr_target_allow_t *allow = issuer->party ? token->core->target_allow(token->r) : NULL;
     apr_pool_t *p = token->r->pool;
-    rr_err_t err = RR_ERR_INIT;
     jwt_proof_t proof;
     apr_status_t rv;
+    rr_err_t err;
 
     token->is_verified = 0;
     if (!(alg & issuer->algs)) {
@@ -157,13 +171,10 @@ static rr_authn_outcome_e check_signature(token_t *token)
                  issuer->name);
         return RR_AUTHN_VERIFIED;
     }
-    if (!token->is_digested) {
-        return unavailable(token, "no_memory", "its signing input cannot be digested");
-    }
+    rr_err_clear(&err);
     if (take_apart(token, &err) != APR_SUCCESS) { /* which it was once */
         return refuse(token, "malformed", "The token is not a well-formed signed JWT.", rr_err_text(&err));
     }
-    token->jws->sha256 = token->input;
     rv = jwt_proof_make(&proof, issuer, token->jws, allow, &err);
     switch (rv) {
     case APR_SUCCESS:
@@ -181,24 +192,30 @@ static rr_authn_outcome_e check_signature(token_t *token)
     }
 }
 
-/* A NumericDate; 0: none. */
-static apr_time_t time_of(const rr_json_t *claim)
+/* Of the signing input, as it was digested to verify the signature, earlier or now; NULL: it cannot be. */
+static const unsigned char *digest_of(token_t *token)
 {
-    apr_int64_t seconds;
+    rr_jws_t *jws = token->jws;
 
-    if (!rr_json_int(claim, &seconds) || seconds <= 0) {
-        return 0;
+    if (!jws) {
+        return token->known->input;
     }
-    return seconds < apr_time_sec(APR_INT64_MAX) ? apr_time_from_sec(seconds) : APR_INT64_MAX;
+    jws->is_digested = jws->is_digested || jwt_memory_digest(jws->sha256, jws->input, jws->input_len);
+    return jws->is_digested ? jws->sha256 : NULL;
 }
 
 static rr_authn_outcome_e check_revoked(token_t *token, const char *sub)
 {
-    rr_err_t err = RR_ERR_INIT;
+    const unsigned char *digest = digest_of(token);
+    rr_err_t err;
 
+    if (!digest) {
+        return unavailable(token, "no_memory", "its signing input cannot be digested");
+    }
+    rr_err_clear(&err);
     switch (token->core->token_revoked(token->r, token->issuer->policy.issuer,
                                        rr_json_string(token->claims.jti), sub, time_of(token->claims.iat),
-                                       token->input, &err)) {
+                                       digest, &err)) {
     case APR_SUCCESS:
         return RR_AUTHN_VERIFIED;
     case RR_EREVOKED:
@@ -244,7 +261,7 @@ static const rr_identity_t *make_identity(const token_t *token, const char *sub)
     identity->data = token->claims.all;
     identity->scopes = scopes_of(token);
     identity->issuer = token->issuer->policy.issuer;
-    identity->expires = time_of(token->claims.exp);
+    identity->expires = token->expires;
     if (party) {
         identity->client = party->client;
         identity->credential = token->issuer->name;
@@ -262,12 +279,10 @@ static const rr_identity_t *make_identity(const token_t *token, const char *sub)
 /* Remembers what was just verified; where it was remembered already, by which keys now. */
 static void remember(const token_t *token)
 {
-    rr_seen_token_t seen = { .signature = token->signature,
-                             .signature_len = (apr_size_t)(token->text + token->len - token->signature),
-                             .claims = token->claims, .alg = token->jws->alg, .expires = time_of(token->claims.exp),
-                             .proof = &token->proof, .proof_len = sizeof(token->proof) };
+    rr_seen_token_t seen = { .text = token->text, .len = token->len, .claims = token->claims, .alg = token->jws->alg,
+                             .expires = token->expires, .proof = &token->proof, .proof_len = sizeof(token->proof) };
 
-    memcpy(seen.input, token->input, sizeof(seen.input));
+    memcpy(seen.input, token->jws->sha256, sizeof(seen.input));
     jwt_memory_keep(&seen, token->r->request_time);
 }
 
@@ -412,46 +427,30 @@ static rr_authn_outcome_e refuse_several(token_t *like)
     return refuse(like, "several_tokens", "The request carries two different tokens; send one.", "two different tokens");
 }
 
-static void recall(token_t *token)
-{
-    const char *dot = strrchr(token->text, '.');
-
-    if (dot) {
-        token->signature = dot + 1;
-        token->is_digested = jwt_memory_digest(token->input, token->text, (apr_size_t)(dot - token->text));
-    }
-    if (token->is_digested) {
-        token->known = jwt_memory_recall(token->input, token->signature, (apr_size_t)(token->text + token->len - dot - 1),
-                                         token->r->request_time, token->r->pool);
-    }
-}
-
-/* Whether it is ours to judge, though perhaps malformed. */
-static int has_shape(token_t *token)
-{
-    return token->known || take_apart(token, NULL) == APR_SUCCESS || rr_jws_has_shape(token->text, token->len);
-}
-
 /* Adds the token of some places, one at most. like: what all tokens of the request have in common. */
 static rr_authn_outcome_e collect(tokens_t *tokens, token_t *like, const apr_array_header_t *sources, const char *header)
 {
     const apr_array_header_t *presented;
-    rr_err_t err = RR_ERR_INIT;
     int i, is_found = 0;
+    rr_err_t err;
 
+    rr_err_clear(&err);
     if (rr_glue_sources_read(&presented, like->r, like->core, sources, RR_MAX_TOKEN, &err) != APR_SUCCESS) {
         return refuse(like, "malformed", apr_pstrdup(like->r->pool, rr_err_text(&err)), rr_err_text(&err));
     }
     for (i = 0; i < presented->nelts; i++) {
         const rr_presented_t *one = &APR_ARRAY_IDX(presented, i, rr_presented_t);
         token_t *token = &tokens->all[tokens->count];
+        const jwt_look_t *look;
 
         *token = *like;
         token->text = one->value;
         token->len = one->len;
         token->header = header;
-        recall(token);
-        if (one->in_authorization && !has_shape(token)) {
+        look = jwt_look(like->r, one->value, one->len);
+        token->known = look->known;
+        token->jws = look->jws;
+        if (one->in_authorization && !look->has_shape) {
             like->result->foreign = 1;
         }
         else if (is_found) {

@@ -3,7 +3,7 @@
  * mod_rr_jwt.c: authenticates a request by a JSON Web Token.
  *
  * The module's map: configuration, directives, hooks. What operators trust is
- * in jwt_issuer.c, how a token is judged in jwt_token.c, where keys come from
+ * in jwt_issuer.c, what is a token in jwt_look.c, how it is judged in jwt_token.c, where keys come from
  * in jwt_keyset.c and jwt_download.c, the requirements in jwt_require.c.
  *
  * Result:  the provider `jwt` of mod_rr_core's composite.
@@ -221,6 +221,7 @@ static void register_hooks(apr_pool_t *p)
     ap_hook_child_init(start_child, NULL, before_watchdog, APR_HOOK_MIDDLE); /* whose thread it starts */
     ap_register_provider(p, RR_AUTHN_GROUP, JWT_METHOD, RR_AUTHN_VERSION, &provider);
     jwt_require_register(p);
+    jwt_look_register();
 }
 
 AP_DECLARE_MODULE(rr_jwt) = {

@@ -25,6 +25,9 @@ typedef struct keyauth_presented_t {
 const apr_array_header_t *keyauth_route_sources(apr_pool_t *p, const apr_array_header_t *configured,
                                                 const rr_proxy_t *proxy);
 
+/** Whether a credential has the shape of a token (rr_jws_has_shape). */
+int keyauth_is_token(request_rec *r, const char *text, apr_size_t len);
+
 /**
  * Collects what was presented, sorted out by shape and place: what has a token's shape in Authorization is
  * foreign, unless r's proxy accepts a static token; Basic counts only where r's proxy accepts it.

@@ -5,7 +5,6 @@
  * Spec: RFC 6750, 2.1 (Bearer); RFC 7617 (Basic).
  */
 #include "keyauth.h"
-#include "rr_jose.h"
 
 #include <apr_base64.h>
 #include <apr_cstr.h>
@@ -86,12 +85,12 @@ static apr_status_t read_basic(keyauth_presented_t *one, request_rec *r, const r
 }
 
 /* What one may be, and where it came from says; no kind: another provider's. */
-static void sort_out(keyauth_presented_t *sorted, const rr_presented_t *one, const rr_proxy_t *proxy)
+static void sort_out(keyauth_presented_t *sorted, request_rec *r, const rr_presented_t *one, const rr_proxy_t *proxy)
 {
     int token = rr_proxy_accepts(proxy, RR_CREDENTIAL_JWT);
 
     *sorted = (keyauth_presented_t){ one->value, one->len, { RR_CREDENTIAL_KEY, RR_CREDENTIAL_UNKNOWN } };
-    if ((one->in_authorization || token) && rr_jws_has_shape(one->value, one->len)) {
+    if ((one->in_authorization || token) && keyauth_is_token(r, one->value, one->len)) {
         sorted->kinds[0] = token ? RR_CREDENTIAL_JWT : RR_CREDENTIAL_UNKNOWN;
     }
     else if (one->in_authorization && rr_proxy_accepts(proxy, RR_CREDENTIAL_BEARER)) {
@@ -118,7 +117,7 @@ apr_status_t keyauth_presented(keyauth_presented_t **ppresented, int *pcount, re
     }
     *ppresented = all = apr_palloc(r->pool, sizeof(*all) * ((apr_size_t)read->nelts + 1));
     for (i = 0; i < read->nelts; i++) {
-        sort_out(&all[*pcount], &APR_ARRAY_IDX(read, i, rr_presented_t), proxy);
+        sort_out(&all[*pcount], r, &APR_ARRAY_IDX(read, i, rr_presented_t), proxy);
         if (all[*pcount].kinds[0]) {
             ++*pcount;
         }

@@ -10,6 +10,7 @@
  * Threads: configuration is read-only after startup; all state is per request.
  */
 #include "keyauth.h"
+#include "rr_jose.h"
 
 #include <ap_provider.h>
 #include <http_request.h>
@@ -24,7 +25,9 @@ typedef struct {
     rr_sources_t sources;
 } keyauth_dir_t;
 
-static const rr_core_t *core; /* written once, in check_config */
+/* Written once, in check_config. */
+static const rr_core_t *core;
+static APR_OPTIONAL_FN_TYPE(rr_is_token) *is_token; /* NULL: mod_rr_jwt is not loaded */
 
 static void *create_dir(apr_pool_t *p, char *path)
 {
@@ -50,6 +53,11 @@ static void *merge_dir(apr_pool_t *p, void *base, void *add)
 }
 
 /* ---- the provider ---- */
+
+int keyauth_is_token(request_rec *r, const char *text, apr_size_t len)
+{
+    return is_token ? is_token(r, text, len) : rr_jws_has_shape(text, len);
+}
 
 /* Configured places, and those that the route's proxy reads its own credentials from. */
 static const apr_array_header_t *sources(request_rec *r)
@@ -286,6 +294,7 @@ static const authz_provider requirement = { check_requirement, parse_requirement
 static int check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s)
 {
     (void)pconf, (void)plog, (void)ptemp;
+    is_token = APR_RETRIEVE_OPTIONAL_FN(rr_is_token);
     return rr_core_bind(&core, s, "mod_rr_keyauth");
 }
 

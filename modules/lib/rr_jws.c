@@ -18,7 +18,6 @@
 
 #include <openssl/crypto.h>
 #include <openssl/err.h>
-#include <openssl/sha.h>
 
 #include <string.h>
 
@@ -53,35 +52,76 @@ static int is_typ_accepted(const char *typ)
 {
     static const char prefix[] = "application/";
 
+    if (!strcmp(typ, "JWT")) { /* as it is written nearly always */
+        return 1;
+    }
     if (!strncasecmp(typ, prefix, sizeof(prefix) - 1)) {
         typ += sizeof(prefix) - 1;
     }
     return !strcasecmp(typ, "JWT") || !strcasecmp(typ, "at+jwt");
 }
 
+/* The members of the header that are looked at. */
+typedef struct members_t {
+    const rr_json_t *alg, *kid, *typ, *b64, *crit;
+} members_t;
+
+#define NAME(a, b, c) ((unsigned char)(a) << 16 | (unsigned char)(b) << 8 | (unsigned char)(c))
+
+/* In one pass. Their names are of three letters each, but for one. */
+static void find_members(members_t *found, const rr_json_t *header)
+{
+    apr_size_t i;
+
+    *found = (members_t){ .alg = NULL };
+    for (i = 0; i < header->size; i++) {
+        const rr_json_t *item = &header->u.items[i];
+
+        switch (item->name_len == 3 ? NAME(item->name[0], item->name[1], item->name[2]) : 0) {
+        case NAME('a', 'l', 'g'):
+            found->alg = item;
+            break;
+        case NAME('k', 'i', 'd'):
+            found->kid = item;
+            break;
+        case NAME('t', 'y', 'p'):
+            found->typ = item;
+            break;
+        case NAME('b', '6', '4'):
+            found->b64 = item;
+            break;
+        default:
+            if (item->name_len == 4 && !memcmp(item->name, "crit", 4)) {
+                found->crit = item;
+            }
+            break;
+        }
+    }
+}
+
 static apr_status_t read_header(rr_jws_t *jws, rr_err_t *err)
 {
-    const rr_json_t *alg = rr_json_member(jws->header, "alg"), *kid = rr_json_member(jws->header, "kid");
-    const rr_json_t *typ = rr_json_member(jws->header, "typ"), *b64 = rr_json_member(jws->header, "b64");
     char shown[RR_SHOWN];
+    members_t found;
 
-    jws->alg_name = rr_json_string(alg);
+    find_members(&found, jws->header);
+    jws->alg_name = rr_json_string(found.alg);
     if (!jws->alg_name) {
         return rr_err_set(err, RR_EINVAL, "alg", "the token's header has no 'alg' that is a string");
     }
-    jws->alg = rr_alg_parse(jws->alg_name, strlen(jws->alg_name));
-    if (rr_json_member(jws->header, "crit")) {
+    jws->alg = rr_alg_parse(jws->alg_name, found.alg->size);
+    if (found.crit) {
         return rr_err_set(err, RR_EINVAL, "crit", "the token's header has 'crit', of which nothing is supported");
     }
-    if (b64 && !rr_json_is_true(b64)) {
+    if (found.b64 && !rr_json_is_true(found.b64)) {
         return rr_err_set(err, RR_EINVAL, "b64", "the token's header has a 'b64' other than true");
     }
-    jws->kid = rr_json_string(kid);
-    if (kid && (!jws->kid || strlen(jws->kid) > RR_MAX_KID)) {
+    jws->kid = rr_json_string(found.kid);
+    if (found.kid && (!jws->kid || found.kid->size > RR_MAX_KID)) {
         return rr_err_set(err, RR_EINVAL, "kid", "the token's 'kid' is not a string of at most %d bytes", RR_MAX_KID);
     }
-    jws->typ = rr_json_string(typ);
-    if (typ && (!jws->typ || !is_typ_accepted(jws->typ))) {
+    jws->typ = rr_json_string(found.typ);
+    if (found.typ && (!jws->typ || !is_typ_accepted(jws->typ))) {
         return rr_err_set(err, RR_EINVAL, "typ", "the token's 'typ' is '%s'; JWT, at+jwt or none is accepted",
                           jws->typ ? rr_jose_show(shown, jws->typ) : "not a string");
     }
@@ -110,14 +150,26 @@ static apr_status_t find_dots(const char **pfirst, const char **psecond, const c
                      : rr_err_set(err, RR_EINVAL, NULL, "not a token: %d dots where two are needed", dots);
 }
 
+/* One segment into its bytes and a NUL. */
+static int decode(char *to, const char *from, const char *end)
+{
+    apr_size_t len = (apr_size_t)(end - from);
+
+    if (!rr_base64url_into((unsigned char *)to, from, len)) {
+        return 0;
+    }
+    to[RR_BASE64URL_LEN(len)] = '\0';
+    return 1;
+}
+
 apr_status_t rr_jws_parse(rr_jws_t **pjws, const char *token, apr_size_t len, apr_pool_t *p, rr_err_t *err)
 {
     const char *first, *second, *end = token + len;
-    const unsigned char *header, *payload;
-    rr_err_t json_err = RR_ERR_INIT;
-    apr_size_t header_len;
+    apr_size_t header_len, payload_len, signature_len;
+    rr_err_t json_err;
     apr_status_t rv;
     rr_jws_t *jws;
+    char *bytes; /* behind jws: header, payload, signature, each with a NUL */
 
     *pjws = NULL;
     if (len > RR_MAX_TOKEN) {
@@ -127,23 +179,30 @@ apr_status_t rr_jws_parse(rr_jws_t **pjws, const char *token, apr_size_t len, ap
     if (rv != APR_SUCCESS) {
         return rv;
     }
-    if (RR_BASE64URL_LEN((apr_size_t)(first - token)) > RR_MAX_TOKEN_HEADER) {
+    header_len = RR_BASE64URL_LEN((apr_size_t)(first - token));
+    payload_len = RR_BASE64URL_LEN((apr_size_t)(second - first - 1));
+    signature_len = RR_BASE64URL_LEN((apr_size_t)(end - second - 1));
+    if (header_len > RR_MAX_TOKEN_HEADER) {
         return rr_err_set(err, RR_EINVAL, NULL, "the token's header is longer than %d bytes", RR_MAX_TOKEN_HEADER);
     }
-    jws = apr_pcalloc(p, sizeof(*jws));
-    if (rr_base64url_decode(&header, &header_len, token, (apr_size_t)(first - token), p) != APR_SUCCESS
-        || rr_base64url_decode(&payload, &jws->payload_len, first + 1, (apr_size_t)(second - first - 1), p) != APR_SUCCESS
-        || rr_base64url_decode(&jws->signature, &jws->signature_len, second + 1, (apr_size_t)(end - second - 1), p)
-               != APR_SUCCESS) {
+    jws = apr_palloc(p, sizeof(*jws) + header_len + payload_len + signature_len + 3);
+    memset(jws, 0, sizeof(*jws));
+    bytes = (char *)(jws + 1);
+    if (!decode(bytes, token, first) || !decode(bytes + header_len + 1, first + 1, second)
+        || !decode(bytes + header_len + 1 + payload_len + 1, second + 1, end)) {
         return rr_err_set(err, RR_EINVAL, NULL, "a segment of the token is not base64url without padding");
     }
-    rv = rr_json_parse_few(&jws->header, (const char *)header, header_len, p, &json_err);
+    rr_err_clear(&json_err);
+    rv = rr_json_parse_few(&jws->header, bytes, header_len, p, &json_err);
     if (rv != APR_SUCCESS) {
         return rr_err_set(err, rv, NULL, "the token's header: %s", rr_err_text(&json_err));
     }
     jws->input = token;
     jws->input_len = (apr_size_t)(second - token);
-    jws->payload = (const char *)payload;
+    jws->payload = bytes + header_len + 1;
+    jws->payload_len = payload_len;
+    jws->signature = (unsigned char *)bytes + header_len + 1 + payload_len + 1;
+    jws->signature_len = signature_len;
     rv = read_header(jws, err);
     if (rv == APR_SUCCESS) {
         *pjws = jws;
@@ -240,7 +299,7 @@ static int verify_mac(const rr_jws_t *jws, const rr_jwk_t *key)
 
 /* How the keys of a set answered to one token. */
 typedef struct trial_t {
-    const rr_jws_t *jws;
+    rr_jws_t *jws;
     unsigned char digest[EVP_MAX_MD_SIZE]; /* of the signing input, once it is needed */
     unsigned int digest_len;
     int named; /* the set has a key of the token's kid */
@@ -249,14 +308,15 @@ typedef struct trial_t {
 
 static int digest_input(trial_t *trial, const EVP_MD *md)
 {
-    const rr_jws_t *jws = trial->jws;
+    rr_jws_t *jws = trial->jws;
 
-    if (jws->sha256 && jws->alg & ALGS_SHA256) {
-        trial->digest_len = SHA256_DIGEST_LENGTH;
-        memcpy(trial->digest, jws->sha256, SHA256_DIGEST_LENGTH);
-        return 1;
+    if (!(jws->alg & ALGS_SHA256)) {
+        return EVP_Digest(jws->input, jws->input_len, trial->digest, &trial->digest_len, md, NULL);
     }
-    return EVP_Digest(jws->input, jws->input_len, trial->digest, &trial->digest_len, md, NULL);
+    jws->is_digested = jws->is_digested || EVP_Digest(jws->input, jws->input_len, jws->sha256, NULL, md, NULL) == 1;
+    trial->digest_len = jws->is_digested ? sizeof(jws->sha256) : 0;
+    memcpy(trial->digest, jws->sha256, sizeof(jws->sha256));
+    return jws->is_digested;
 }
 
 static int try_key(trial_t *trial, const rr_jwks_t *set, const rr_jwk_t *key)
@@ -298,7 +358,7 @@ static apr_status_t explain(const trial_t *trial, rr_err_t *err)
                       trial->tried > 1 ? "any key that fits" : "the key that fits");
 }
 
-apr_status_t rr_jws_verify(const rr_jws_t *jws, const rr_jwks_t *set, unsigned int algs, rr_err_t *err)
+apr_status_t rr_jws_verify(rr_jws_t *jws, const rr_jwks_t *set, unsigned int algs, rr_err_t *err)
 {
     apr_size_t kid_len = jws->kid ? strlen(jws->kid) : 0;
     trial_t trial = { .jws = jws, .named = jws->kid && rr_jwks_has_kid(set, jws->kid, kid_len) };

@@ -2,12 +2,13 @@
 /*
  * rr_seen.c: tokens whose signature was verified before.
  *
- * Sharded by the digest of the token's signing input. A shard has two books, a
- * young one and the one before it, each with a bound. A token that comes anew
- * goes into the young one, and so does one that is found in the other: when the
- * young one is full it becomes the old one, and what nobody asked for since the
- * last time that happened is gone with the one before. So tokens that come
- * once, however many, push out one another and not those in use.
+ * Sharded by the end of the token's signature, which is as good as random. A
+ * shard has two books, a young one and the one before it, each with a bound. A
+ * token that comes anew goes into the young one, and so does one that is found
+ * in the other: when the young one is full it becomes the old one, and what
+ * nobody asked for since the last time that happened is gone with the one
+ * before. So tokens that come once, however many, push out one another and not
+ * those in use.
  *
  * Both books together are a view; who is handed a token pins it. A book ends
  * with the last view that leads to it.
@@ -36,6 +37,7 @@ _Static_assert(RR_MAX_SEEN_TOKEN <= BOOK_BYTES, "a book has room for the longest
 
 typedef struct page_t {
     rr_seen_token_t token; /* first: what is handed out is the page */
+    apr_uint64_t mark;     /* of its text */
     apr_size_t size;
     struct page_t *next;   /* of the book */
 } page_t;
@@ -62,6 +64,12 @@ struct rr_seen_t {
     shard_t shards[SHARDS];
 };
 
+static void free_page(page_t *page)
+{
+    rr_secret_wipe((char *)page->token.text, page->token.len);
+    free(page);
+}
+
 static void leave_book(book_t *book)
 {
     page_t *page, *next;
@@ -71,8 +79,7 @@ static void leave_book(book_t *book)
     }
     for (page = book->pages; page; page = next) {
         next = page->next;
-        rr_secret_wipe((char *)page->token.signature, page->token.signature_len);
-        free(page);
+        free_page(page);
     }
     free(book);
 }
@@ -121,25 +128,34 @@ int rr_seen_digest(unsigned char digest[RR_SEEN_DIGEST], const rr_seen_t *seen, 
     return EVP_Digest(text, len, digest, NULL, seen->sha256, NULL) == 1;
 }
 
-static shard_t *shard_of(rr_seen_t *seen, const unsigned char *input)
+#define MARKED 16 /* bytes of a text that its mark is made of, the last ones: no signature is shorter */
+
+/* Spreads what is random already; who chooses signatures to share a mark has a shard's room for them, and no more. */
+static apr_uint64_t mark_of(const char *text, apr_size_t len)
 {
-    return &seen->shards[input[0] % SHARDS];
+    apr_uint64_t words[2];
+
+    memcpy(words, text + len - MARKED, MARKED);
+    return ((words[0] * 0x9e3779b97f4a7c15u) ^ words[1]) * 0xd6e8feb86659fd93u; /* Knuth's multiplier, and another */
 }
 
-static int is_of(const rr_seen_token_t *token, const unsigned char *input, const char *signature, apr_size_t signature_len)
+static shard_t *shard_of(rr_seen_t *seen, apr_uint64_t mark)
 {
-    return rr_secret_equal(token->input, RR_SEEN_DIGEST, input, RR_SEEN_DIGEST)
-           && rr_secret_equal(token->signature, token->signature_len, signature, signature_len);
+    return &seen->shards[(mark >> 32) % SHARDS];
 }
 
-/* The slot of the token's page, or the empty one where it would be; *ppage: the page, or NULL. */
-static page_t **find_page(page_t **ppage, book_t *book, const unsigned char *input, const char *signature,
-                          apr_size_t signature_len)
+/* Every byte counts, and in the same time whatever they are: a mark only spares comparing what is different. */
+static int is_of(const page_t *page, apr_uint64_t mark, const char *text, apr_size_t len)
 {
-    unsigned int i = input[1];
+    return page->mark == mark && rr_secret_equal(page->token.text, page->token.len, text, len);
+}
 
-    while ((*ppage = __atomic_load_n(&book->slots[i % SLOTS], __ATOMIC_ACQUIRE))
-           && !is_of(&(*ppage)->token, input, signature, signature_len)) {
+/* The slot of the text's page, or the empty one where it would be; *ppage: the page, or NULL. */
+static page_t **find_page(page_t **ppage, book_t *book, apr_uint64_t mark, const char *text, apr_size_t len)
+{
+    unsigned int i = (unsigned int)(mark >> 48);
+
+    while ((*ppage = __atomic_load_n(&book->slots[i % SLOTS], __ATOMIC_ACQUIRE)) && !is_of(*ppage, mark, text, len)) {
         i++;
     }
     return &book->slots[i % SLOTS];
@@ -149,7 +165,7 @@ static page_t **find_page(page_t **ppage, book_t *book, const unsigned char *inp
 static page_t *copy(const rr_seen_token_t *token)
 {
     apr_size_t proof_size = APR_ALIGN_DEFAULT(token->proof_len), claims_size = rr_json_packed_size(token->claims.all);
-    apr_size_t size = sizeof(page_t) + proof_size + claims_size + token->signature_len;
+    apr_size_t size = sizeof(page_t) + proof_size + claims_size + token->len;
     page_t *page = size <= RR_MAX_SEEN_TOKEN ? malloc(size) : NULL;
     char *rest = (char *)(page + 1);
 
@@ -159,7 +175,8 @@ static page_t *copy(const rr_seen_token_t *token)
     page->token = *token;
     page->token.proof = memcpy(rest, token->proof, token->proof_len);
     rr_claims_find(&page->token.claims, rr_json_pack(rest + proof_size, claims_size, token->claims.all));
-    page->token.signature = memcpy(rest + proof_size + claims_size, token->signature, token->signature_len);
+    page->token.text = memcpy(rest + proof_size + claims_size, token->text, token->len);
+    page->mark = mark_of(token->text, token->len);
     page->size = size;
     return page;
 }
@@ -198,9 +215,9 @@ static void write_page(shard_t *shard, page_t *page, int again)
     if (!book || book->count == PAGES || book->bytes + page->size > BOOK_BYTES) {
         book = turn_over(shard, book);
     }
-    slot = book ? find_page(&same, book, page->token.input, page->token.signature, page->token.signature_len) : NULL;
+    slot = book ? find_page(&same, book, page->mark, page->token.text, page->token.len) : NULL;
     if (!book || (again && same)) {
-        free(page);
+        free_page(page);
         return;
     }
     page->next = book->pages;
@@ -223,20 +240,20 @@ static void write_copy(shard_t *shard, const rr_seen_token_t *token, int again)
     }
 }
 
-const rr_seen_token_t *rr_seen_get(apr_uint32_t **ppin, rr_seen_t *seen, const unsigned char input[RR_SEEN_DIGEST],
-                                   const char *signature, apr_size_t signature_len, apr_time_t now)
+const rr_seen_token_t *rr_seen_get(apr_uint32_t **ppin, rr_seen_t *seen, const char *text, apr_size_t len, apr_time_t now)
 {
-    shard_t *shard = shard_of(seen, input);
-    view_t *view = rr_pin(&shard->view, ppin);
+    apr_uint64_t mark = len < MARKED ? 0 : mark_of(text, len);
+    shard_t *shard = shard_of(seen, mark);
+    view_t *view = len < MARKED ? NULL : rr_pin(&shard->view, ppin);
     page_t *page;
     int is_old = 0;
 
     if (!view) {
         return NULL;
     }
-    find_page(&page, view->young, input, signature, signature_len);
+    find_page(&page, view->young, mark, text, len);
     if (!page && view->old) {
-        find_page(&page, view->old, input, signature, signature_len);
+        find_page(&page, view->old, mark, text, len);
         is_old = page != NULL;
     }
     if (!page || page->token.expires <= now) {
@@ -251,8 +268,8 @@ const rr_seen_token_t *rr_seen_get(apr_uint32_t **ppin, rr_seen_t *seen, const u
 
 void rr_seen_put(rr_seen_t *seen, const rr_seen_token_t *token, apr_time_t now)
 {
-    if (token->expires > now) {
-        write_copy(shard_of(seen, token->input), token, 0);
+    if (token->expires > now && token->len >= MARKED) {
+        write_copy(shard_of(seen, mark_of(token->text, token->len)), token, 0);
     }
 }
 

@@ -76,6 +76,22 @@ static const char *resized(const char *token, int change)
                        rr_base64url_encode(pool, copy, (apr_size_t)((long)len + change)), NULL);
 }
 
+/* The signing input's SHA-256 is found by the way where the algorithm has it, and is right; only then. */
+static void digested(const char *token, const rr_jwks_t *set, rr_alg_e alg)
+{
+    int wanted = (alg & (RR_ALG_RS256 | RR_ALG_PS256 | RR_ALG_ES256 | RR_ALG_ES256K)) != 0;
+    unsigned char digest[EVP_MAX_MD_SIZE];
+    rr_jws_t *jws = NULL;
+
+    rr_jws_parse(&jws, token, strlen(token), pool, NULL);
+    ok(!jws->is_digested, "nothing is digested before");
+    rr_jws_verify(jws, set, ALL, NULL);
+    is_int(jws->is_digested, wanted, "digested, where the algorithm has SHA-256");
+    EVP_Digest(token, (apr_size_t)(strrchr(token, '.') - token), digest, NULL, EVP_sha256(), NULL);
+    ok(!wanted || !memcmp(jws->sha256, digest, sizeof(jws->sha256)), "rightly");
+    is_int(rr_jws_verify(jws, set, ALL, NULL), APR_SUCCESS, "and once: it verifies again");
+}
+
 static void round_trips(void)
 {
     static const struct {
@@ -104,6 +120,7 @@ static void round_trips(void)
         is_int(rr_jws_sign(&token, key, "JWT", "{\"sub\":\"x\"}", pool, &err), APR_SUCCESS, "sign");
         ok(rr_jws_has_shape(token, strlen(token)), "it has the shape");
         is_int(judge(token, set, ALL, &err), APR_SUCCESS, apr_pstrcat(pool, name, ": verifies", NULL));
+        digested(token, set, alg);
         is_int(judge(mangled(token, 1), set, ALL, NULL), RR_ESIGNATURE, "another payload does not");
         is_int(judge(mangled(token, 2), set, ALL, NULL), RR_ESIGNATURE, "another signature does not");
         is_int(judge(resized(token, -1), set, ALL, NULL), RR_ESIGNATURE, "a shorter one does not");

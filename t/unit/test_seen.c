@@ -26,17 +26,19 @@ static const rr_json_t *parse(const char *text)
     return value;
 }
 
-/* A token of that number; all have one signature, which says little of a token. */
+/* A token of that number, in the place of what this thread made sixteen tokens ago. */
 static rr_seen_token_t token_of(const rr_seen_t *seen, int number, const rr_json_t *claims, apr_time_t expires,
                                 const char *proof)
 {
-    rr_seen_token_t token = { .signature = "signed", .signature_len = 6, .alg = RR_ALG_ES256, .expires = expires,
-                              .proof = proof, .proof_len = proof ? strlen(proof) + 1 : 0 };
-    char text[32];
+    static __thread char texts[16][64];
+    static __thread unsigned int made;
+    rr_seen_token_t token = { .text = texts[made++ % 16], .alg = RR_ALG_ES256, .expires = expires, .proof = proof,
+                              .proof_len = proof ? strlen(proof) + 1 : 0 };
+    apr_uint64_t signature = ((apr_uint64_t)number + 1) * 0x9e3779b97f4a7c15u;
 
     rr_claims_find(&token.claims, claims);
-    apr_snprintf(text, sizeof(text), "token.%d", number);
-    if (!rr_seen_digest(token.input, seen, text, strlen(text))) {
+    token.len = (apr_size_t)apr_snprintf((char *)token.text, 64, "token.%d.%016" APR_UINT64_T_HEX_FMT, number, signature);
+    if (!rr_seen_digest(token.input, seen, token.text, token.len - 17)) {
         abort();
     }
     return token;
@@ -44,7 +46,7 @@ static rr_seen_token_t token_of(const rr_seen_t *seen, int number, const rr_json
 
 static const rr_seen_token_t *get(apr_uint32_t **ppin, rr_seen_t *seen, const rr_seen_token_t *token, apr_time_t now)
 {
-    return rr_seen_get(ppin, seen, token->input, token->signature, token->signature_len, now);
+    return rr_seen_get(ppin, seen, token->text, token->len, now);
 }
 
 static void put(rr_seen_t *seen, int number, const rr_json_t *claims, apr_time_t expires, const char *proof)
@@ -77,7 +79,9 @@ static void remembered(void)
     rr_seen_token_t one = token_of(seen, 1, NULL, 0, NULL), other = one;
     const rr_json_t *value;
     apr_int64_t number = 0;
-    apr_size_t bytes;
+    apr_size_t bytes, i;
+    char text[64];
+    int missed = 0;
 
     apr_pool_create(&ends, pool);
     rr_json_parse(&value, claims, strlen(claims), ends, NULL);
@@ -95,23 +99,28 @@ static void remembered(void)
     is_int(token->alg, RR_ALG_ES256, "with which algorithm");
     ok(!memcmp(token->input, one.input, sizeof(one.input)), "the digest of its input");
 
-    other.input[31] ^= 1;
-    ok(!get(&pin, seen, &other, NOW), "a digest that differs in the last bit is another");
+    for (i = 0; i < one.len; i++) {
+        memcpy(text, one.text, one.len);
+        text[i] ^= 1;
+        missed += !rr_seen_get(&pin, seen, text, one.len, NOW);
+    }
+    is_int(missed, (int)one.len, "a text that differs in one bit of any byte is another");
+    ok(!rr_seen_get(&pin, seen, one.text, one.len - 1, NOW), "as is less of it");
+    ok(!rr_seen_get(&pin, seen, one.text + 1, one.len - 1, NOW), "at its begin, too");
+    ok(!rr_seen_get(&pin, seen, one.text + one.len - 15, 15, NOW), "what is shorter than a signature is asked for in vain");
+    ok(!rr_seen_get(&pin, seen, one.text, 0, NOW), "and so is nothing");
     other = one;
-    other.input[0] ^= 1;
-    ok(!get(&pin, seen, &other, NOW), "or in the first");
-    other = one;
-    other.signature = "signeD";
-    ok(!get(&pin, seen, &other, NOW), "and another signature of the same is another");
-    other.signature_len = 5;
-    ok(!get(&pin, seen, &other, NOW), "as is less of it");
-    other = one;
-    other.signature_len = 5;
-    ok(!get(&pin, seen, &other, NOW), "also where that is the same");
-    other = token_of(seen, 1, parse("{\"sub\":\"twice\"}"), LATER, "by these");
-    other.signature = "signeD";
+    other.text += one.len - 15;
+    other.len = 15;
     rr_seen_put(seen, &other, NOW);
-    is_int(rr_seen_count(seen, &bytes), 2, "what is signed twice is two");
+    is_int(rr_seen_count(seen, &bytes), 1, "nor is it remembered");
+
+    /* Another input under the same signature: no signer can help who does not verify so. */
+    other = token_of(seen, 1, parse("{\"sub\":\"twice\"}"), LATER, "by these");
+    memcpy((char *)other.text, "TOKEN", 5);
+    ok(!get(&pin, seen, &other, NOW), "what only the signature is the same of is not known");
+    rr_seen_put(seen, &other, NOW);
+    is_int(rr_seen_count(seen, &bytes), 2, "but another one");
     is_str(rr_json_string(token->claims.sub), "alice", "each with its own");
     rr_unpin(pin);
     token = get(&pin, seen, &other, NOW);
