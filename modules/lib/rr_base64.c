@@ -71,16 +71,32 @@ int rr_base64url_into(unsigned char *to, const char *text, apr_size_t len)
 {
     const unsigned char *from = (const unsigned char *)text;
     apr_size_t left = len;
-    apr_uint32_t bits;
+    apr_uint32_t bits, next, bad = 0;
 
-    for (; left >= 4; left -= 4, from += 4, to += 3) {
+    for (; left >= 8; left -= 8, from += 8, to += 6) {
         bits = values[0][from[0]] | values[1][from[1]] | values[2][from[2]] | values[3][from[3]];
-        if (bits & BAD) {
-            return 0;
-        }
+        next = values[0][from[4]] | values[1][from[5]] | values[2][from[6]] | values[3][from[7]];
+        bad |= bits | next;
+        bits = bits << 8 | next >> 16;
+        to[0] = (unsigned char)(bits >> 24); /* a store of four and one of two: compilers see that */
+        to[1] = (unsigned char)(bits >> 16);
+        to[2] = (unsigned char)(bits >> 8);
+        to[3] = (unsigned char)bits;
+        to[4] = (unsigned char)(next >> 8);
+        to[5] = (unsigned char)next;
+    }
+    if (left >= 4) {
+        bits = values[0][from[0]] | values[1][from[1]] | values[2][from[2]] | values[3][from[3]];
+        bad |= bits;
         to[0] = (unsigned char)(bits >> 16);
         to[1] = (unsigned char)(bits >> 8);
         to[2] = (unsigned char)bits;
+        left -= 4;
+        from += 4;
+        to += 3;
+    }
+    if (bad & BAD) {
+        return 0;
     }
     if (left < 2) {
         return !left;

@@ -225,18 +225,25 @@ void rr_json_members(const rr_json_t *object, int (*visit)(void *baton, const ch
     }
 }
 
+static int is_blank(char c)
+{
+    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
 static void add_words(apr_array_header_t *words, apr_pool_t *p, const char *text)
 {
     while (words->nelts < RR_MAX_SCOPES) {
-        apr_size_t len;
+        const char *begin;
 
-        text += strspn(text, " \t\r\n");
-        len = strcspn(text, " \t\r\n");
-        if (!len) {
+        while (is_blank(*text)) {
+            text++;
+        }
+        for (begin = text; (unsigned char)*text > ' ' || (*text && !is_blank(*text)); text++) {
+        }
+        if (text == begin) {
             return;
         }
-        APR_ARRAY_PUSH(words, const char *) = apr_pstrmemdup(p, text, len);
-        text += len;
+        APR_ARRAY_PUSH(words, const char *) = apr_pstrmemdup(p, begin, (apr_size_t)(text - begin));
     }
 }
 

@@ -83,7 +83,7 @@ apr_size_t rr_json_utf8(const char *text, apr_size_t left)
 
 static void skip_blanks(parser_t *ps)
 {
-    while (*ps->at == ' ' || *ps->at == '\t' || *ps->at == '\n' || *ps->at == '\r') {
+    while ((unsigned char)*ps->at <= ' ' && (*ps->at == ' ' || *ps->at == '\t' || *ps->at == '\n' || *ps->at == '\r')) {
         ps->at++;
     }
 }
@@ -162,15 +162,13 @@ static int read_escape(parser_t *ps, char **pfrom, char **pto)
     return 1;
 }
 
-/* The string whose opening quote is at ps->at, unescaped in place. */
-static int read_string(parser_t *ps, const char **ptext, apr_uint32_t *plen)
+/* A string from at on, where something stands that is not plain, unescaped in place: its end, or NULL. *pend: the closing quote. */
+static char *unescape(parser_t *ps, char *at, char **pend)
 {
-    char *begin = ps->at + 1, *from = begin, *to;
+    char *from = at, *to = at;
 
-    while (plain[(unsigned char)*from]) {
-        from++;
-    }
-    for (to = from; *from != '"';) {
+    *pend = NULL;
+    while (*from != '"') {
         unsigned char c = (unsigned char)*from;
         apr_size_t n;
 
@@ -178,24 +176,42 @@ static int read_string(parser_t *ps, const char **ptext, apr_uint32_t *plen)
             *to++ = *from++;
         } else if (c == '\\') {
             if (!read_escape(ps, &from, &to)) {
-                return 0;
+                return NULL;
             }
         } else if (c < 0x80) {
-            return fail(ps, from, from == ps->end ? "the string does not end" : "a control character in a string");
+            fail(ps, from, from == ps->end ? "the string does not end" : "a control character in a string");
+            return NULL;
         } else {
             n = rr_json_utf8(from, (apr_size_t)(ps->end - from));
             if (!n) {
-                return fail(ps, from, "not UTF-8");
+                fail(ps, from, "not UTF-8");
+                return NULL;
             }
             while (n--) {
                 *to++ = *from++;
             }
         }
     }
+    *pend = from;
+    return to;
+}
+
+/* The string whose opening quote is at ps->at. */
+static int read_string(parser_t *ps, const char **ptext, apr_uint32_t *plen)
+{
+    char *begin = ps->at + 1, *to = begin, *end;
+
+    while (plain[(unsigned char)*to]) {
+        to++;
+    }
+    end = to;
+    if (*to != '"' && !(to = unescape(ps, to, &end))) {
+        return 0;
+    }
     *to = '\0'; /* at the closing quote or before it */
     *ptext = begin;
     *plen = (apr_uint32_t)(to - begin);
-    ps->at = from + 1;
+    ps->at = end + 1;
     return 1;
 }
 
@@ -263,28 +279,33 @@ static int read_scalar(parser_t *ps, rr_json_t *value)
     return read_number(ps, value);
 }
 
-/* Puts a finished value on the stack under the name read before it. */
-static int push(parser_t *ps, const rr_json_t *value, const char *name, apr_uint32_t name_len)
+/* Makes room for more values on the stack. */
+static int widen(parser_t *ps)
+{
+    rr_json_t *wider = !ps->is_few ? realloc(ps->heap, sizeof(*wider) * ps->room * 2) : NULL;
+
+    if (!wider) {
+        return fail(ps, ps->at, "more values than can be looked at");
+    }
+    if (!ps->heap) {
+        memcpy(wider, ps->stack, sizeof(*wider) * ps->used);
+    }
+    ps->stack = ps->heap = wider;
+    ps->room *= 2;
+    return 1;
+}
+
+/* The value at ps->at, which is no container, onto the stack. */
+static int push_scalar(parser_t *ps)
 {
     rr_json_t *slot;
 
-    if (ps->used == ps->room) {
-        rr_json_t *wider = !ps->is_few ? realloc(ps->heap, sizeof(*wider) * ps->room * 2) : NULL;
-
-        if (!wider) {
-            return fail(ps, ps->at, "more values than can be looked at");
-        }
-        if (!ps->heap) {
-            memcpy(wider, ps->stack, sizeof(*wider) * ps->used);
-        }
-        ps->stack = ps->heap = wider;
-        ps->room *= 2;
+    if (ps->used == ps->room && !widen(ps)) {
+        return 0;
     }
     slot = &ps->stack[ps->used++];
-    *slot = *value;
-    slot->name = name;
-    slot->name_len = name_len;
-    return 1;
+    *slot = (rr_json_t){ .name = ps->name, .name_len = ps->name_len };
+    return read_scalar(ps, slot);
 }
 
 static int same_name(const rr_json_t *a, const rr_json_t *b)
@@ -299,22 +320,43 @@ static int compare_names(const void *a, const void *b)
     return strcmp(left->name, right->name); /* no NUL inside: \u0000 is refused */
 }
 
+/* One of 64 bits, the same for equal names and mostly another for others. */
+static apr_uint64_t bit_of(const rr_json_t *member)
+{
+    unsigned int hash = member->name_len;
+
+    if (hash) {
+        hash += (unsigned char)member->name[0] * 7u + (unsigned char)member->name[member->name_len - 1] * 29u;
+    }
+    return APR_UINT64_C(1) << (hash & 63);
+}
+
+/* Compares a name with those before it only where one of them has its bit. */
+static int has_duplicates_of_few(const rr_json_t *members, apr_size_t count)
+{
+    apr_uint64_t bits = 0, bit;
+    apr_size_t i, j;
+
+    for (i = 0; i < count; i++, bits |= bit) {
+        bit = bit_of(&members[i]);
+        for (j = bits & bit ? 0 : i; j < i; j++) {
+            if (same_name(&members[i], &members[j])) {
+                return 1;
+            }
+        }
+    }
+    return 0;
+}
+
 static int has_duplicates(const parser_t *ps, const rr_json_t *members, apr_size_t count)
 {
     const rr_json_t **sorted;
     apr_pool_t *scratch;
-    apr_size_t i, j;
+    apr_size_t i;
     int found = 0;
 
     if (count <= PAIRWISE || !ps->p) {
-        for (i = 1; i < count; i++) {
-            for (j = 0; j < i; j++) {
-                if (same_name(&members[i], &members[j])) {
-                    return 1;
-                }
-            }
-        }
-        return 0;
+        return has_duplicates_of_few(members, count);
     }
     if (apr_pool_create(&scratch, ps->p) != APR_SUCCESS) {
         return 1;
@@ -351,23 +393,28 @@ static int open_container(parser_t *ps)
 static int close_container(parser_t *ps)
 {
     const frame_t *frame = &ps->frames[--ps->depth];
+    apr_size_t count = ps->used - frame->first, i;
     rr_json_t *values = ps->stack + frame->first;
-    rr_json_t value = { .kind = frame->kind, .size = (apr_uint32_t)(ps->used - frame->first) };
-    apr_size_t i;
+    const rr_json_t *items = NULL;
 
-    if (frame->kind == RR_JSON_OBJECT && has_duplicates(ps, values, value.size)) {
+    if (frame->kind == RR_JSON_OBJECT && has_duplicates(ps, values, count)) {
         return fail(ps, ps->at, "a member name twice in the object that ends here");
     }
     if (ps->p) {
-        value.u.items = apr_pmemdup(ps->p, values, sizeof(*values) * value.size);
+        items = apr_pmemdup(ps->p, values, sizeof(*values) * count);
     } else if (ps->look_for && !ps->depth && frame->kind == RR_JSON_OBJECT) {
-        for (i = 0; i < value.size; i++) {
+        for (i = 0; i < count; i++) {
             ps->found |= !strcmp(values[i].name, ps->look_for);
         }
     }
+    if (!count && ps->used == ps->room && !widen(ps)) {
+        return 0;
+    }
     ps->used = frame->first;
+    ps->stack[ps->used++] = (rr_json_t){ .kind = frame->kind, .size = (apr_uint32_t)count, .u.items = items,
+                                         .name = frame->name, .name_len = frame->name_len };
     ps->at++;
-    return push(ps, &value, frame->name, frame->name_len);
+    return 1;
 }
 
 /* In an object: the next member's name and its colon. In an array or outside: nothing. */
@@ -438,12 +485,8 @@ static int read_text(parser_t *ps)
             if (!close_container(ps)) {
                 return 0;
             }
-        } else {
-            rr_json_t value = { .kind = RR_JSON_NONE };
-
-            if (!read_scalar(ps, &value) || !push(ps, &value, ps->name, ps->name_len)) {
-                return 0;
-            }
+        } else if (!push_scalar(ps)) {
+            return 0;
         }
         if (!read_after(ps, &more)) {
             return 0;
@@ -453,21 +496,17 @@ static int read_text(parser_t *ps)
     return ps->at == ps->end || fail(ps, ps->at, "something after the value");
 }
 
-static apr_status_t parse(const rr_json_t **pvalue, const char *text, apr_size_t len, int is_few, apr_pool_t *p,
-                          rr_err_t *err)
+/* text is overwritten, and the value's. */
+static apr_status_t parse_in_place(const rr_json_t **pvalue, char *text, apr_size_t len, int is_few, apr_pool_t *p,
+                                   rr_err_t *err)
 {
     rr_json_t first[RR_JSON_LOOK_VALUES];
     frame_t frames[RR_MAX_JSON_DEPTH];
-    parser_t ps = { .p = p, .stack = first, .room = RR_JSON_LOOK_VALUES, .is_few = is_few, .frames = frames };
-    int good;
+    parser_t ps = { .begin = text, .at = text, .end = text + len, .p = p, .stack = first, .room = RR_JSON_LOOK_VALUES,
+                    .is_few = is_few, .frames = frames };
+    int good = read_text(&ps);
 
     *pvalue = NULL;
-    if (len > APR_INT32_MAX) {
-        return rr_err_set(err, RR_EINVAL, NULL, "the JSON text is too long");
-    }
-    ps.begin = ps.at = apr_pstrmemdup(p, text, len);
-    ps.end = ps.begin + len;
-    good = read_text(&ps);
     if (good) {
         *pvalue = apr_pmemdup(p, &ps.stack[0], sizeof(ps.stack[0]));
     }
@@ -479,14 +518,15 @@ static apr_status_t parse(const rr_json_t **pvalue, const char *text, apr_size_t
 
 apr_status_t rr_json_parse(const rr_json_t **pvalue, const char *text, apr_size_t len, apr_pool_t *p, rr_err_t *err)
 {
-    return parse(pvalue, text, len, 0, p, err);
+    *pvalue = NULL;
+    if (len > APR_INT32_MAX) {
+        return rr_err_set(err, RR_EINVAL, NULL, "the JSON text is too long");
+    }
+    return parse_in_place(pvalue, apr_pstrmemdup(p, text, len), len, 0, p, err);
 }
 
-static apr_status_t parse_object(const rr_json_t **pvalue, const char *text, apr_size_t len, int is_few, apr_pool_t *p,
-                                 rr_err_t *err)
+static apr_status_t demand_object(const rr_json_t **pvalue, apr_status_t rv, rr_err_t *err)
 {
-    apr_status_t rv = parse(pvalue, text, len, is_few, p, err);
-
     if (rv == APR_SUCCESS && (*pvalue)->kind != RR_JSON_OBJECT) {
         *pvalue = NULL;
         return rr_err_set(err, RR_EINVAL, NULL, "the JSON text is not an object");
@@ -497,12 +537,13 @@ static apr_status_t parse_object(const rr_json_t **pvalue, const char *text, apr
 apr_status_t rr_json_parse_object(const rr_json_t **pvalue, const char *text, apr_size_t len, apr_pool_t *p,
                                   rr_err_t *err)
 {
-    return parse_object(pvalue, text, len, 0, p, err);
+    return demand_object(pvalue, rr_json_parse(pvalue, text, len, p, err), err);
 }
 
-apr_status_t rr_json_parse_few(const rr_json_t **pvalue, const char *text, apr_size_t len, apr_pool_t *p, rr_err_t *err)
+apr_status_t rr_json_parse_few(const rr_json_t **pvalue, char *text, apr_size_t len, apr_pool_t *p, rr_err_t *err)
 {
-    return parse_object(pvalue, text, len, 1, p, err);
+    text[len] = '\0';
+    return demand_object(pvalue, parse_in_place(pvalue, text, len, 1, p, err), err);
 }
 
 int rr_json_look(char *text, apr_size_t len, const char *name)

@@ -31,8 +31,12 @@ struct rr_json_t {
  */
 int rr_json_look(char *text, apr_size_t len, const char *name);
 
-/** As rr_json_parse_object, but RR_EINVAL where more than RR_JSON_LOOK_VALUES values would have to be kept at once. */
-apr_status_t rr_json_parse_few(const rr_json_t **pvalue, const char *text, apr_size_t len, apr_pool_t *p, rr_err_t *err);
+/**
+ * As rr_json_parse_object, but RR_EINVAL where more than RR_JSON_LOOK_VALUES values would have to be kept at once.
+ *
+ * Ownership: text is overwritten and becomes a part of *pvalue; text[len] must be writable. At most APR_INT32_MAX bytes.
+ */
+apr_status_t rr_json_parse_few(const rr_json_t **pvalue, char *text, apr_size_t len, apr_pool_t *p, rr_err_t *err);
 
 /** Length of the UTF-8 sequence at s of left bytes; 0 where it is none (RFC 3629). */
 apr_size_t rr_json_utf8(const char *s, apr_size_t left);

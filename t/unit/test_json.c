@@ -45,6 +45,7 @@ static void accepted(void)
         { "DEL", "\"\x7f\"", NULL },
         { "the same name in two objects", "[{\"a\":1},{\"a\":{\"a\":2}}]", NULL },
         { "a name that begins as another", "{\"a\":1,\"ab\":2}", NULL },
+        { "names that are told apart in the middle", "{\"abc\":1,\"axc\":2,\"ac\":3,\"a-c\":4}", NULL },
         { "empty name", "{\"\":1}", NULL },
     };
     size_t i;
@@ -110,6 +111,8 @@ static void refused(void)
         { "byte order mark", "\xef\xbb\xbf{}", 0 },
         { "a name twice", "{\"a\":1,\"a\":1}", 12 },
         { "a name twice, once escaped", "{\"a\":1,\"\\u0061\":2}", 17 },
+        { "a name twice behind others that look like it", "{\"abc\":1,\"axc\":2,\"ayc\":3,\"abc\":4}", 32 },
+        { "the empty name twice", "{\"\":1,\"a\":2,\"\":3}", 16 },
         { "a name twice, deeper", "[{\"b\":{\"a\":1,\"c\":0,\"a\":1}}]", 24 },
     };
     size_t i;

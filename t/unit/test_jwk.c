@@ -401,25 +401,36 @@ static void base64url(void)
 static void characters(void)
 {
     static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    unsigned char bytes[64];
     char text[20];
     int c, at, wrong = 0, wrongly_decoded = 0;
 
     for (c = 0; c < 256; c++) {
         for (at = 0; at < (int)sizeof(text); at++) {
             int good = c && strchr(alphabet, c) != NULL;
-            const unsigned char *bytes;
+            const unsigned char *decoded;
             apr_size_t len;
 
             memset(text, 'A', sizeof(text));
             text[at] = (char)c;
             wrong += rr_base64url_is(text, sizeof(text)) != good;
-            wrongly_decoded += (rr_base64url_decode(&bytes, &len, text, sizeof(text), pool) == APR_SUCCESS) != good
-                               || (good && memcmp(rr_base64url_encode(pool, bytes, len), text, sizeof(text)) != 0);
+            wrongly_decoded += (rr_base64url_decode(&decoded, &len, text, sizeof(text), pool) == APR_SUCCESS) != good
+                               || (good && memcmp(rr_base64url_encode(pool, decoded, len), text, sizeof(text)) != 0);
         }
     }
     is_int(wrong, 0, "the alphabet, nothing else");
     is_int(wrongly_decoded, 0, "and each character where it stands");
     memset(text, 'A', sizeof(text));
+    for (wrong = 0, at = 0; at < (int)sizeof(bytes); at++) {
+        char room[sizeof(bytes) + 1];
+        const char *written = rr_base64url_encode(pool, bytes, (apr_size_t)at);
+
+        bytes[at] = (unsigned char)(at * 151 + 37);
+        memset(room, '#', sizeof(room));
+        wrong += !rr_base64url_into((unsigned char *)room, written, strlen(written)) || memcmp(room, bytes, (size_t)at)
+                 || room[at] != '#' || RR_BASE64URL_LEN(strlen(written)) != (apr_size_t)at;
+    }
+    is_int(wrong, 0, "every number of bytes, and not one behind them is written");
     ok(rr_base64url_is(text, 16) && !rr_base64url_is(text, 17) && rr_base64url_is(text, 18) && rr_base64url_is(text, 0), "lengths");
 }
 
