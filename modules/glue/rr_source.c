@@ -211,28 +211,26 @@ typedef struct {
     rr_err_t *err;
 } reading_t;
 
-#define EVERY(byte) (APR_UINT64_C(0x0101010101010101) * (byte))
+typedef unsigned char sixteen_t __attribute__((vector_size(16)));
 
-/* Visible ASCII and nothing else. Eight bytes a step: tokens are long, and every provider that reads them asks. */
+/* Visible ASCII and nothing else. Sixteen bytes a step: tokens are long, and every provider that reads them asks. */
 static int is_one_word(const char *text, apr_size_t len)
 {
+    sixteen_t bytes, others = { 0 };
+    apr_uint64_t halves[2];
     apr_size_t i;
 
-    for (i = 0; i + 8 <= len; i += 8) {
-        apr_uint64_t bytes, visible;
-
-        memcpy(&bytes, text + i, 8);
-        visible = (bytes + EVERY(0x80 - '!')) & ~(bytes + EVERY(0x7f - '~')); /* in its top bits, where bytes has none */
-        if ((bytes | ~visible) & EVERY(0x80)) {
-            return 0;
-        }
+    for (i = 0; i + sizeof(bytes) <= len; i += sizeof(bytes)) {
+        memcpy(&bytes, text + i, sizeof(bytes));
+        others |= (sixteen_t)(bytes - '!' > '~' - '!');
     }
     for (; i < len; i++) {
         if (text[i] < '!' || text[i] > '~') {
             return 0;
         }
     }
-    return 1;
+    memcpy(halves, &others, sizeof(halves));
+    return !(halves[0] | halves[1]);
 }
 
 static apr_status_t present(reading_t *reading, const rr_source_t *source, const char *text, apr_size_t len)

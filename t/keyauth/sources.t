@@ -39,6 +39,11 @@ my $absent = { status => 401, headers => { 'WWW-Authenticate' => qr/^\w+ realm="
 my $wrong = { status => 401, headers => { 'WWW-Authenticate' => qr/error="invalid_token"/ } };
 (my $coded = $key) =~ s/(.)/sprintf('%%%02x', ord $1)/ge;
 
+# Each byte that no credential has, at the ends of a step of sixteen bytes, in its middle and behind the last one.
+my @odd = map { my $byte = $_; map { [$byte, $_] } 0, 7, 15, 16, 31, 32, length($key) } 0x01, 0x1f, 0x20, 0x7f, 0x80, 0xff;
+my @even = map { my $byte = $_; map { [$byte, $_] } 0, 16, length($key) } 0x21, 0x7e;
+sub with_byte { my ($byte, $at) = @_; return substr($key, 0, $at) . sprintf('%%%02x', $byte) . substr($key, $at) }
+
 sub at { my ($path, %headers) = @_; return { path => $path, headers => \%headers } }
 
 cases($httpd,
@@ -112,6 +117,8 @@ cases($httpd,
     ['query, a bad percent-code', { path => '/query?api_key=%zz' }, $wrong],
     ['query, a NUL', { path => "/query?api_key=$key%00" }, $wrong],
     ['query, a line end', { path => "/query?api_key=$key%0a" }, $wrong],
+    (map { ["query, byte $_->[0] at $_->[1]", { path => '/query?api_key=' . with_byte(@$_) }, { %$wrong, json => { detail => qr/not one word/ } }] } @odd),
+    (map { ["query, byte $_->[0] at $_->[1]", { path => '/query?api_key=' . with_byte(@$_) }, { %$wrong, json => { detail => qr/not valid/ } }] } @even),
     ['query, another name', { path => "/query?api_keys=$key&xapi_key=$key&API_KEY=$key" }, $absent],
     ['query, in the path', { path => "/query;api_key=some-other-key" }, { status => qr/^40[14]$/ }],
     ['query, after a fragment', { path => "/query?#api_key=$key" }, { status => qr/^40[01]$/ }],
