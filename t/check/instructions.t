@@ -64,7 +64,10 @@ $store->rrctl({ stdin => json_text({ effect => 'allow', pathPattern => "^/res$_/
 my $issuer = RR::Token->key('RS256');
 my $keys = place_for('keys') . '/jwks.json';
 spew($keys, json_text({ keys => [$issuer->jwk] }));
-sub token { return $issuer->token({ iss => 'https://id.example.com/', aud => 'api', sub => "user-$_[0]", scope => 'orders:read orders:write' }) }
+sub token { my ($who, @more) = @_;
+            return $issuer->token({ iss => 'https://id.example.com/', aud => 'api', sub => "user-$who", scope => 'orders:read orders:write' }, @more) }
+# The same with another first character of the signature.
+sub forged { my ($input, $signature) = token(@_) =~ /^(.*\.)(.*)$/; return $input . ($signature =~ /^A/ ? 'B' : 'A') . substr($signature, 1) }
 
 # One connection, no limit to its requests, no log on the disk.
 my $common = <<'CONF';
@@ -206,10 +209,15 @@ sub count
 }
 
 my $key = sub { return { 'X-API-Key' => $caller->{key} } };
-my ($seen, $fresh) = (token('seen'), 0);
+my $seen = token('seen');
 my $known = sub { return { Authorization => "Bearer $seen" } };
-my @tokens = map { token($_) } 1 .. $batches * $requests + 10;
-my $new = sub { return { Authorization => 'Bearer ' . $tokens[$fresh++] } };
+# Another token with each request.
+sub each_once { my ($make) = @_;
+                my @tokens = map { $make->($_) } 1 .. $batches * $requests + 10;
+                return sub { return { Authorization => 'Bearer ' . shift(@tokens) } } }
+my $new = each_once(\&token);
+my $unknown = each_once(sub { return token($_[0], header => { kid => "unknown-$_[0]" }) });
+my $forged = each_once(\&forged);
 
 my $mistyped = sub { return { 'X-API-Key' => 'rr_live_' . 'x' x 38 } };
 my $denied = sub { return count($without, '/denied/x.json', status => 403, @_) };
@@ -233,6 +241,8 @@ my @cases = (
      count($flooded, '/x.json', headers => $key, on => 2)],
     ['JWT seen, RRStoreMaxAge 0', count($ours, '/jwt/x.json', headers => $known), $floor],
     ['JWT never seen, RS256, without libcrypto', count($ours, '/jwt/x.json', headers => $new), $floor, 'own'],
+    ['JWT of an unknown kid, refused', count($ours, '/jwt/x.json', headers => $unknown, status => 401), $floor],
+    ['JWT forged, refused, without libcrypto', count($ours, '/jwt/x.json', headers => $forged, status => 401), $floor, 'own'],
     (map { ["$_ rules", count($ours, "/rules$_/res5/x.json"), $floor] } 10, 1_000, 10_000),
     ['filter, 1 KB, 10 patterns', count($ours, '/filter/plain.json'), count($ours, '/plain.json')],
     ['stored proxy: key, 10 rules, credential, identity, audit', count($ours, '/gw/vendor/res5/x.json', headers => $key, on => 3),
