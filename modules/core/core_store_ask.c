@@ -21,7 +21,6 @@
 #include "core_store_ask.h"
 
 #include <apr_thread_mutex.h>
-#include <apr_thread_proc.h>
 
 #include <errno.h>
 #include <semaphore.h>
@@ -139,7 +138,6 @@ static waiter_t *lead(core_ask_t *ask, apr_time_t now, apr_pool_t *p)
     ask->since = now;
     ask->out++;
     apr_thread_mutex_unlock(ask->mutex);
-    apr_thread_yield();
     rv = ask->question(&answer, ask->baton, p, &err);
     apr_thread_mutex_lock(ask->mutex);
     if (!answer.number) { /* it failed before it was sent, as it would have for everybody who is here */
