@@ -282,6 +282,7 @@ int core_handle_me(request_rec *r);
 
 /* core_audit.c */
 const char *core_configure_audit(cmd_parms *cmd, void *dummy, const char *target);
+void core_start_audit(apr_pool_t *pchild, server_rec *s);
 int core_open_audit(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s);
 int core_write_audit(request_rec *r);
 

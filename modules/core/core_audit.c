@@ -14,9 +14,12 @@
 #include <http_request.h>
 #include <util_time.h>
 
+#include <apr_base64.h>
+#include <apr_general.h>
 #include <apr_strings.h>
 
 #include <syslog.h>
+#include <unistd.h>
 
 /* What one value may take of the line, in bytes as written. */
 #define ROOM_PATH 768
@@ -55,6 +58,8 @@ const char *core_configure_audit(cmd_parms *cmd, void *dummy, const char *target
     server->audit = audit;
     return NULL;
 }
+
+static apr_uint64_t child; /* tells this child's requests from others'; written once, when it starts */
 
 static int open_one(core_audit_t *audit, apr_pool_t *pconf, server_rec *s)
 {
@@ -265,13 +270,33 @@ static void put_path(line_t *line, request_rec *r)
     put_member_of(line, "path", path, strcspn(path, "?"), ROOM_PATH);
 }
 
-/* What tells this request from others: mod_unique_id's id where there is one, else the error log's. */
+void core_start_audit(apr_pool_t *pchild, server_rec *s)
+{
+    (void)pchild, (void)s;
+    if (apr_generate_random_bytes((unsigned char *)&child, sizeof(child)) != APR_SUCCESS) {
+        child = (apr_uint64_t)getpid();
+    }
+}
+
+/* An id for the logs such as httpd makes, without asking the kernel who we are: a connection has one request at a time. */
+static const char *make_id(request_rec *r)
+{
+    const apr_uint64_t parts[2] = { (apr_uint64_t)r->request_time,
+                                    child ^ (apr_uint64_t)(apr_uintptr_t)r->connection * 0x9e3779b97f4a7c15u };
+    char *id = apr_palloc(r->pool, (apr_size_t)apr_base64_encode_len(sizeof(parts)));
+
+    apr_base64_encode_binary(id, (const unsigned char *)parts, sizeof(parts));
+    id[strcspn(id, "=")] = '\0';
+    return id;
+}
+
+/* What tells this request from others: mod_unique_id's id where there is one, else that which it has in httpd's logs. */
 static const char *id_of(request_rec *r)
 {
     const char *id = apr_table_get(r->subprocess_env, "UNIQUE_ID");
 
     if (!id && !r->log_id) {
-        ap_run_generate_log_id(r->connection, r, &r->log_id);
+        r->log_id = make_id(r); /* nothing was logged of it yet */
     }
     return id ? id : r->log_id;
 }

@@ -332,6 +332,7 @@ static void register_hooks(apr_pool_t *p)
     ap_hook_open_logs(core_open_audit, NULL, NULL, APR_HOOK_MIDDLE);
 
     ap_hook_child_init(core_store_start_child, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_child_init(core_start_audit, NULL, NULL, APR_HOOK_MIDDLE);
 
     ap_hook_post_read_request(read_request, NULL, NULL, APR_HOOK_REALLY_FIRST);
     ap_hook_translate_name(core_translate_route, NULL, NULL, APR_HOOK_REALLY_FIRST);

@@ -110,6 +110,15 @@ my $line = audited('a key', { path => "/me?x=$query&api_key=$key", headers => { 
       'auth.key' => qr/^verified/, 'auth.jwt' => qr/^absent/ });
 my $second = audited('the same again', { path => '/me', headers => { 'X-API-Key' => $key } }, 200, { %known });
 isnt($second->{id}, $line->{id}, 'each request has its id');
+{
+    my $client = $httpd->connect;
+    my $twenty = 20;
+    $client->send("GET /me HTTP/1.1\r\nHost: x\r\nX-API-Key: $key\r\n\r\n" x $twenty);
+    is(scalar(grep { $_->status == 200 } map { $client->response } 1 .. $twenty), $twenty, 'twenty requests at once');
+    $client->close;
+    my %ids = map { (json_data($_)->{id} => 1) } (lines('audit.log', $seen += $twenty))[-$twenty .. -1];
+    is(scalar keys %ids, $twenty, 'have twenty ids');
+}
 audited('a token', { path => '/me', headers => { Authorization => "Bearer $jwt" } }, 200,
     { sub => 'jane', issuer => 'https://id.example/', credentialId => undef, keyHint => undef, 'auth.jwt' => qr/^verified/ });
 audited('both', { path => '/me', headers => { 'X-API-Key' => $key, Authorization => "Bearer $jwt" } }, 200,
