@@ -361,10 +361,18 @@ static void add(text_t *text, const char *bytes, apr_size_t len)
     text->bytes[text->len] = '\0';
 }
 
-/* Whether c stands in a string as it is, a character by itself. */
-static int is_plain(char c)
+/* What stands in a string as it is, a character by itself: ASCII without controls, '"' and '\\'. */
+static const char plain[256] = { [0x20 ... '"' - 1] = 1, ['"' + 1 ... '\\' - 1] = 1, ['\\' + 1 ... 0x7f] = 1 };
+
+/* The length of from's beginning that stands in a string as it is. */
+static apr_size_t plain_len(const char *from, apr_size_t len)
 {
-    return (unsigned char)c >= 0x20 && (unsigned char)c < 0x80 && c != '"' && c != '\\';
+    apr_size_t run = 0;
+
+    while (run < len && plain[(unsigned char)from[run]]) {
+        run++;
+    }
+    return run;
 }
 
 #define CHARACTER_MAX 6 /* bytes of put_character's out */
@@ -404,9 +412,9 @@ static void add_quoted(text_t *text, const char *from, apr_size_t len)
 
     add(text, "\"", 1);
     while (at < len) {
-        for (run = at; at < len && is_plain(from[at]); at++) {
-        }
-        add(text, from + run, at - run);
+        run = plain_len(from + at, len - at);
+        add(text, from + at, run);
+        at += run;
         if (at < len) {
             add(text, character, put_character(character, &read, from + at, len - at));
             at += read;
@@ -506,9 +514,10 @@ apr_size_t rr_json_quote_into(char *to, apr_size_t room, const char *text, apr_s
     }
     to[out++] = '"';
     for (;;) {
-        while (at < len && is_plain(text[at]) && out < room - 1) {
-            to[out++] = text[at++];
-        }
+        wide = plain_len(text + at, len - at < room - 1 - out ? len - at : room - 1 - out);
+        memcpy(to + out, text + at, wide);
+        out += wide;
+        at += wide;
         if (at == len || (wide = put_character(character, &read, text + at, len - at)) > room - 1 - out) {
             break;
         }
