@@ -84,6 +84,7 @@ typedef struct inject_mask_t {
     const char *bytes;
     apr_size_t len;
 } inject_mask_t;
+    int leads; /* the longest of those that begin with its first byte */
 
 #define INJECT_SKIPS 1024
 

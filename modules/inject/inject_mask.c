@@ -110,6 +110,20 @@ static int longest_first(const void *a, const void *b)
     return left->len < right->len ? 1 : left->len > right->len ? -1 : 0;
 }
 
+static void find_leaders(apr_array_header_t *masks)
+{
+    char seen[256] = { 0 };
+    int i;
+
+    for (i = 0; i < masks->nelts; i++) {
+        inject_mask_t *mask = &APR_ARRAY_IDX(masks, i, inject_mask_t);
+        char *first = &seen[(unsigned char)mask->bytes[0]];
+
+        mask->leads = !*first;
+        *first = 1;
+    }
+}
+
 /* A place in skip for two bytes in a row; that several pairs share it makes a step shorter, no more. */
 static unsigned place_of(const char *pair)
 {
@@ -165,6 +179,7 @@ const inject_masks_t *inject_masks(apr_pool_t *p, const apr_array_header_t *secr
     }
     qsort(masks->elts, (size_t)masks->nelts, sizeof(inject_mask_t), longest_first);
     all->list = masks;
+    find_leaders(masks);
     make_skips(all);
     return all;
 }
@@ -221,6 +236,21 @@ static void overwrite(char *text, apr_size_t len, apr_size_t before, const injec
     }
 }
 
+/* Whether all len bytes of text are the beginning of a mask that is longer. */
+static int begins_within(const char *text, apr_size_t len, const apr_array_header_t *list)
+{
+    int i;
+
+    for (i = 0; i < list->nelts && APR_ARRAY_IDX(list, i, inject_mask_t).len > len; i++) { /* the longest come first */
+        const char *bytes = APR_ARRAY_IDX(list, i, inject_mask_t).bytes;
+
+        if (*text == *bytes && !memcmp(text, bytes, len)) { /* lint: bytes that came from outside */
+            return 1;
+        }
+    }
+    return 0;
+}
+
 /* How many bytes at the end of text may be the beginning of something that is looked for. */
 static apr_size_t open_end(const char *text, apr_size_t len, const inject_masks_t *masks)
 {
@@ -232,10 +262,10 @@ static apr_size_t open_end(const char *text, apr_size_t len, const inject_masks_
         apr_size_t back = mask->len - 1 < len ? mask->len - 1 : len;
         const char *at = text + len - back, *end = text + len;
 
-        while (at < end && (at = memchr(at, mask->bytes[0], (apr_size_t)(end - at)))) {
+        while (mask->leads && at < end && (at = memchr(at, mask->bytes[0], (apr_size_t)(end - at)))) {
             apr_size_t left = (apr_size_t)(end - at);
 
-            if (!memcmp(at, mask->bytes, left)) { /* lint: bytes that came from outside */
+            if (begins_within(at, left, masks->list)) {
                 most = left > most ? left : most;
                 break;
             }
