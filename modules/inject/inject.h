@@ -12,6 +12,7 @@
 #define INJECT_H
 
 #include "rr_glue.h"
+#include "rr_pin.h"
 #include "rr_snapshot.h"
 
 #include <mod_proxy.h>
@@ -39,8 +40,8 @@ int inject_tells_code(request_rec *r);
 
 typedef struct inject_kept_t {
     apr_pool_t *pool;            /* its own: all of it */
-    volatile apr_uint32_t refs;  /* the shelf's counts as one */
-    apr_time_t used;             /* guarded by the shelf */
+    volatile apr_uint32_t refs;  /* requests, and the shelf */
+    apr_time_t used;             /* atomic */
     const char *key;
 } inject_kept_t;
 
@@ -55,12 +56,12 @@ typedef int (*inject_fits_t)(const inject_kept_t *kept, void *baton);
 inject_shelf_t *inject_shelf_make(apr_pool_t *pchild);
 
 /**
- * What stands under key, made anew if there is nothing that fits; pinned until p ends.
+ * What stands under key, made anew if there is nothing that fits; pinned until r ends.
  *
- * Threads: any; make runs under the shelf's lock and must not wait for a network.
+ * Threads: any; takes no lock where there is something. make runs under the shelf's and must not wait for a network.
  */
 inject_kept_t *inject_shelf_get(inject_shelf_t *shelf, const char *key, inject_fits_t fits, inject_make_t make,
-                                void *baton, apr_pool_t *p, rr_err_t *err);
+                                void *baton, request_rec *r, rr_err_t *err);
 
 /** Takes away what nobody has used for so long. */
 void inject_shelf_sweep(inject_shelf_t *shelf, apr_interval_time_t idle);
@@ -83,8 +84,8 @@ typedef struct inject_header_t {
 typedef struct inject_mask_t {
     const char *bytes;
     apr_size_t len;
-} inject_mask_t;
     int leads; /* the longest of those that begin with its first byte */
+} inject_mask_t;
 
 #define INJECT_SKIPS 1024
 
@@ -159,9 +160,8 @@ typedef struct inject_worker_t {
     apr_thread_mutex_t *lock; /* of what follows; held across no lookup */
     struct apr_thread_cond_t *looked;
     int looking;          /* a thread looks the name up */
-    apr_time_t due;       /* when it is to be looked up next */
-    apr_pool_t *resolved_pool;
-    apr_sockaddr_t *addresses; /* NULL: none known */
+    apr_time_t due;       /* when it is to be looked up next; atomic */
+    rr_place_t resolved;  /* addresses_t of inject_worker.c */
 } inject_worker_t;
 
 /** pre_config: mod_proxy's functions, found at run time. */

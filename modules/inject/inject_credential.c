@@ -300,7 +300,7 @@ apr_status_t inject_credential_parts(const inject_parts_t **pparts, request_rec 
         return rr_err_set(err, RR_EINVAL, NULL, "it has no secret");
     }
     credential = (inject_credential_t *)inject_shelf_get(credentials, key_of(r, party), fits, make_credential,
-                                                         (void *)party, r->pool, err);
+                                                         (void *)party, r, err);
     if (!credential) {
         return err->status;
     }

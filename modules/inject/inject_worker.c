@@ -121,6 +121,23 @@ static void set_defaults(proxy_worker *worker)
     apr_cpystrn(s->upgrade, "WebSocket", sizeof(s->upgrade));
 }
 
+/* The addresses of a host, looked up at one time. */
+typedef struct {
+    apr_pool_t *pool;
+    apr_sockaddr_t *first;
+} addresses_t;
+
+static void end_addresses(void *object)
+{
+    apr_pool_destroy(((addresses_t *)object)->pool);
+}
+
+static apr_status_t end_resolved(void *data)
+{
+    rr_place_end(&((inject_worker_t *)data)->resolved, end_addresses);
+    return APR_SUCCESS;
+}
+
 static inject_kept_t *make_worker(apr_pool_t *pool, void *baton, rr_err_t *err)
 {
     const rr_target_t *target = baton;
@@ -151,6 +168,7 @@ static inject_kept_t *make_worker(apr_pool_t *pool, void *baton, rr_err_t *err)
         rr_err_set(err, RR_EINVAL, "targetBaseURL", "mod_proxy: %s", why);
         return NULL;
     }
+    apr_pool_pre_cleanup_register(pool, worker, end_resolved);
     set_defaults(worker->worker);
     if (proxy.initialize(worker->worker, main_server, pool) != APR_SUCCESS) {
         rr_err_set(err, RR_EUNAVAIL, NULL, "mod_proxy could not make a connection pool");
@@ -164,65 +182,98 @@ apr_status_t inject_worker_get(inject_worker_t **pworker, request_rec *r, const 
     const apr_uint64_t tls = inject_dir(r)->tls;
     const char *key = tls ? apr_psprintf(r->pool, "%s %" APR_UINT64_T_HEX_FMT, target->id, tls) : target->id;
 
-    *pworker = (inject_worker_t *)inject_shelf_get(workers, key, fits, make_worker, (void *)target, r->pool, err);
+    *pworker = (inject_worker_t *)inject_shelf_get(workers, key, fits, make_worker, (void *)target, r, err);
     return *pworker ? APR_SUCCESS : err->status;
+}
+
+/* NULL: the name does not resolve. */
+static addresses_t *resolve(const inject_worker_t *worker)
+{
+    addresses_t *addresses;
+    apr_pool_t *pool;
+
+    if (apr_pool_create(&pool, worker->kept.pool) != APR_SUCCESS) {
+        return NULL;
+    }
+    addresses = apr_pcalloc(pool, sizeof(*addresses));
+    addresses->pool = pool;
+    if (apr_sockaddr_info_get(&addresses->first, worker->hostname, APR_UNSPEC, worker->port, 0, pool) != APR_SUCCESS
+        || !addresses->first) {
+        apr_pool_destroy(pool);
+        return NULL;
+    }
+    return addresses;
+}
+
+static void set_due(inject_worker_t *worker, apr_interval_time_t in)
+{
+    __atomic_store_n(&worker->due, apr_time_now() + in, __ATOMIC_RELAXED);
+}
+
+static int is_due(const inject_worker_t *worker, apr_time_t now)
+{
+    return now >= __atomic_load_n(&worker->due, __ATOMIC_RELAXED);
 }
 
 /* The lock is held, given up for the lookup, and held again. */
 static void look_up(inject_worker_t *worker)
 {
-    apr_sockaddr_t *addresses = NULL;
-    apr_pool_t *pool = NULL, *gone;
+    addresses_t *addresses;
 
     worker->looking = 1;
+    set_due(worker, MAX_WAIT); /* meanwhile the others go on without the lock */
     apr_thread_mutex_unlock(worker->lock);
-    if (apr_pool_create(&pool, worker->kept.pool) != APR_SUCCESS
-        || apr_sockaddr_info_get(&addresses, worker->hostname, APR_UNSPEC, worker->port, 0, pool) != APR_SUCCESS) {
-        addresses = NULL;
-    }
+    addresses = resolve(worker);
     apr_thread_mutex_lock(worker->lock);
     worker->looking = 0;
-    gone = pool;
-    if (addresses) {
-        gone = worker->resolved_pool;
-        worker->resolved_pool = pool;
-        worker->addresses = addresses;
+    if (addresses && !rr_place_set(&worker->resolved, addresses)) {
+        apr_pool_destroy(addresses->pool);
+        addresses = NULL;
     }
-    if (gone) {
-        apr_pool_destroy(gone);
-    }
-    worker->due = apr_time_now() + (addresses ? apr_time_from_sec(ADDRESS_TTL) : RETRY);
+    rr_place_sweep(&worker->resolved, end_addresses);
+    set_due(worker, addresses ? apr_time_from_sec(ADDRESS_TTL) : RETRY);
     apr_thread_cond_broadcast(worker->looked);
 }
 
 /*
- * Sees to it that there are addresses, the lock held. One thread looks the name up, the others go on with the
- * addresses there are: what a connection really goes to is judged once more when it is made.
+ * Sees to it that there are addresses. One thread looks the name up, the others go on with the addresses there are:
+ * what a connection really goes to is judged once more when it is made.
  */
-static apr_status_t find_addresses(inject_worker_t *worker, rr_err_t *err)
+static void find_addresses(inject_worker_t *worker)
 {
     apr_time_t now = apr_time_now(), end = now + MAX_WAIT;
 
-    if (now >= worker->due && !worker->looking) {
+    apr_thread_mutex_lock(worker->lock);
+    if (is_due(worker, now) && !worker->looking) {
         look_up(worker);
     }
-    for (; !worker->addresses && worker->looking && now < end; now = apr_time_now()) {
+    for (; !rr_place_current(&worker->resolved) && worker->looking && now < end; now = apr_time_now()) {
         apr_thread_cond_timedwait(worker->looked, worker->lock, end - now);
     }
-    return worker->addresses ? APR_SUCCESS : rr_err_set(err, RR_EUNAVAIL, NULL, "its host name does not resolve");
+    apr_thread_mutex_unlock(worker->lock);
 }
 
 apr_status_t inject_worker_judge(inject_worker_t *worker, request_rec *r, rr_err_t *err)
 {
     const rr_target_allow_t *allow = inject_core->target_allow(r);
     const apr_sockaddr_t *address;
-    apr_status_t rv;
+    apr_status_t rv = APR_SUCCESS;
+    apr_uint32_t *pin;
+    const addresses_t *addresses = rr_pin(&worker->resolved, &pin);
 
-    apr_thread_mutex_lock(worker->lock);
-    rv = find_addresses(worker, err);
-    for (address = worker->addresses; rv == APR_SUCCESS && address; address = address->next) {
+    if (!addresses || is_due(worker, r->request_time)) {
+        if (addresses) {
+            rr_unpin(pin);
+        }
+        find_addresses(worker);
+        addresses = rr_pin(&worker->resolved, &pin);
+    }
+    if (!addresses) {
+        return rr_err_set(err, RR_EUNAVAIL, NULL, "its host name does not resolve");
+    }
+    for (address = addresses->first; rv == APR_SUCCESS && address; address = address->next) {
         rv = inject_core->target_judge(allow, (const struct sockaddr *)&address->sa, worker->clear, err);
     }
-    apr_thread_mutex_unlock(worker->lock);
+    rr_unpin(pin);
     return rv;
 }
