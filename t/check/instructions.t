@@ -5,7 +5,8 @@
 #   perl -It/lib t/check/instructions.t [--record]     --record writes the file anew
 #
 # A count does not depend on what else the machine does, so a rise is the change's own. httpd runs as one process
-# under callgrind, which counts inside ap_run_process_connection alone: not the MPM's waiting, not our own threads. An OPTIONS
+# under callgrind, which counts inside ap_run_process_connection alone: not the MPM's waiting, not our own threads; and
+# in core_write_audit, which runs when the answer has been sent, outside of that. An OPTIONS
 # request makes callgrind write what it has counted since the last one; requests to the same path, over one connection,
 # come between two of them. What a path costs is its count less that of its floor: the same file, or the same backend,
 # without us. libcrypto is counted apart: how it verifies is not ours. The floor of a refusal is httpd's own (Require all denied),
@@ -56,8 +57,10 @@ my $store = store();
 my $caller = $store->key('caller');
 my $backend = httpd(conf => "MaxKeepAliveRequests 0\nKeepAliveTimeout 100\n", loglevel => 'warn', children => 1);
 $backend->file('htdocs/res5/x.json', '{"a":1}');
-stored_proxy($store, 'vendor', $backend->url, caller => $caller, proxyIdentityHeaders => { 'X-User-Id' => 'sub' },
-             secret => { credentialAuthType => 'key', credentialSecret => { key => secret('vendor-key-' . 'v' x 20) } });
+my $vendor = { credentialAuthType => 'key', credentialSecret => { key => secret('vendor-key-' . 'v' x 20) } };
+stored_proxy($store, 'vendor', $backend->url, caller => $caller, proxyIdentityHeaders => { 'X-User-Id' => 'sub' }, secret => $vendor);
+stored_proxy($store, 'masked', $backend->url, caller => $caller, secret => $vendor);
+stored_proxy($store, 'bare', $backend->url, caller => $caller);
 $store->rrctl({ stdin => json_text({ effect => 'allow', pathPattern => "^/res$_/" }) }, 'rule', 'create', '--proxy', 'vendor', '-f', '-')
     for 1 .. 10;
 
@@ -115,7 +118,7 @@ sub counted
     my (%opt) = @_;
     my $dir = place_for('counts' . @servers);
     my $httpd = httpd(%opt, loglevel => 'warn', children => 1, threads => 2, start => 0, under => [
-        qw(valgrind --tool=callgrind --vgdb=no --quiet --toggle-collect=ap_run_process_connection),
+        qw(valgrind --tool=callgrind --vgdb=no --quiet --toggle-collect=ap_run_process_connection --toggle-collect=core_write_audit),
         '--dump-before=ap_send_http_options', "--callgrind-out-file=$dir/out"]);
 
     give_away($dir);
@@ -129,6 +132,7 @@ my $ours = counted(modules => [qw(core keyauth jwt rules filter inject)], conf =
 my $kilobyte = json_text([map { { id => $_, name => "customer number $_", card => { number => "4000-0000-0000-$_", cvc => 123 }, note => 'n' x 24 } } 1 .. 9]);
 my $httpd = $ours->{httpd};
 $httpd->file('htdocs/plain.json', $kilobyte);
+$backend->file('htdocs/sixteen.json', json_text([map { { id => $_, name => "customer number $_", note => 'n' x 200 } } 1 .. 66]));
 $httpd->file("htdocs/$_", '{"a":1}') for qw(key/x.json jwt/x.json), map { "rules$_/res5/x.json" } 10, 1_000, 10_000;
 $httpd->file('htdocs/filter/plain.json', $kilobyte);
 $httpd->file('filters.json', json_text([{ operations => [map { { effect => 'destroy', jsonPath => { pattern => $_ } } }
@@ -245,6 +249,10 @@ my @cases = (
     ['JWT forged, refused, without libcrypto', count($ours, '/jwt/x.json', headers => $forged, status => 401), $floor, 'own'],
     (map { ["$_ rules", count($ours, "/rules$_/res5/x.json"), $floor] } 10, 1_000, 10_000),
     ['filter, 1 KB, 10 patterns', count($ours, '/filter/plain.json'), count($ours, '/plain.json')],
+    ['audit line', count($ours, '/gw/bare/res5/x.json', headers => $key, on => 3),
+     count($ours, '/gw/bare/res5/x.json', headers => $key)],
+    ['credential and its echo mask, 16 KB of JSON', count($ours, '/gw/masked/sixteen.json', headers => $key),
+     count($ours, '/gw/bare/sixteen.json', headers => $key)],
     ['stored proxy: key, 10 rules, credential, identity, audit', count($ours, '/gw/vendor/res5/x.json', headers => $key, on => 3),
      count($ours, '/plain/res5/x.json', headers => $key)],
     ['no credential, refused', count($ours, '/key/x.json', status => 401), $denied->()],
