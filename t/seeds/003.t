@@ -104,8 +104,9 @@ my %sent;
 $sent{$_}++ for @seen;
 is(join(' ', sort keys %sent),
    "Bearer $rotated Bearer SG.xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx", 'the vendor saw two secrets, no third');
-my @late = grep { $seen[$_] ne "Bearer $rotated" } $switch + $workers .. $#seen;
-ok(!@late, 'and only the new one once the change was answered');
+# What each worker had out may arrive at any time.
+my @late = grep { $seen[$_] ne "Bearer $rotated" } $switch .. $#seen;
+cmp_ok(scalar @late, '<=', $workers, 'and only the new one once the change was answered');
 cmp_ok($sent{"Bearer $rotated"}, '>', 100, 'of which there were many');
 check('the first key is refused', $httpd->request(method => 'POST', path => '/mail/v3/mail/send', headers => { %key },
       body => '{}'), { status => 401 });
