@@ -4,8 +4,9 @@
  *
  * mod_proxy pools connections only for workers that stand in the configuration.
  * A target made at run time gets one of its own, known to nobody else, made
- * when it is first used, and one more for each set of TLS settings it is reached under; another base URL means another worker. Connections that
- * are idle for a minute end, names are looked up again after half a minute.
+ * when it is first used, and one more for each set of TLS settings it is
+ * reached under; another base URL means another worker. Connections that are
+ * idle for a minute end, names are looked up again after half a minute.
  *
  * mod_proxy may be absent or loaded after us: its functions are looked up once
  * all modules are there. RTLD_DEFAULT finds them because httpd loads modules
