@@ -174,18 +174,19 @@ apr_status_t rr_store_reseal(int *pcount, rr_store_t *store, const rr_keyring_t 
 apr_status_t rr_store_key_find(const rr_credential_t **pfound, rr_revision_t *revision, rr_store_t *store,
                                const unsigned char digest[RR_KEY_DIGEST_LEN], apr_pool_t *p, rr_err_t *err);
 
-/** Asked before each part of a long reading, which began at that revision: whether to go on. count: of keys. */
-typedef int (*rr_digests_go_on_t)(void *baton, const rr_revision_t *revision, apr_int64_t count);
+/** Asked before each part of a long reading, which began at that revision: whether to go on. */
+typedef int (*rr_digests_go_on_t)(void *baton, const rr_revision_t *revision);
 
 /**
  * Reads, in a transaction of its own, the digests of all keys of one revision: whatever rr_store_key_find finds at that
  * revision is among them.
  *
- * Ownership: *pdigests is ended by rr_digests_free; NULL without an error: go_on said no.
- * Errors:    RR_ESCHEMA; RR_EINVAL: rows that are not as we write them; APR_ENOMEM: more than RR_MAX_DIGESTS, or no memory.
+ * Ownership: *pdigests is ended by rr_digests_free; NULL without an error: go_on said no, or there are more than room.
+ * Errors:    RR_ESCHEMA; RR_EINVAL: rows that are not as we write them; APR_ENOMEM: room is for more than
+ *            RR_MAX_DIGESTS, or no memory.
  */
-apr_status_t rr_store_digests(rr_digests_t **pdigests, rr_store_t *store, rr_digests_go_on_t go_on, void *baton,
-                              apr_pool_t *p, rr_err_t *err);
+apr_status_t rr_store_digests(rr_digests_t **pdigests, rr_store_t *store, apr_int64_t room, rr_digests_go_on_t go_on,
+                              void *baton, apr_pool_t *p, rr_err_t *err);
 
 /* What a token is revoked by. */
 typedef struct rr_token_t {

@@ -257,7 +257,7 @@ static int look_into(memory_e memory, core_found_t *found, core_live_t *live, co
         rr_key_outer(digest, pepper->digester, inner);
         memset(found, 0, sizeof(*found));
         found->status = APR_NOTFOUND;
-        return core_digests_lack(&found->generation, core_live_digests(live), digest);
+        return core_digests_lack(&found->generation, core_live_digests(live), pepper->store, digest);
     default:
         return core_cache_get_miss(found, core_live_keys(live), inner);
     }
@@ -289,18 +289,24 @@ static apr_status_t find_key(void *baton, rr_store_t *store, apr_pool_t *p, rr_e
                            : rr_store_key_find(&work->credential, &work->revision, store, work->digest, p, err);
 }
 
-/* Whether memory knows the key of that inner hash, as the store has it now. Errors: the store's. */
+/*
+ * Whether memory knows the key of that inner hash, as the store has it now. That no key is such has to hold now, whatever
+ * the age: a key that nobody asked for before has no decision that could be old. Errors: the store's.
+ */
 static apr_status_t recall_key(int *knows, core_found_t *found, request_rec *r, core_live_t *live,
                                const core_store_conf_t *conf, const core_pepper_t *pepper, const unsigned char *inner,
                                rr_err_t *err)
 {
+    apr_uint64_t none = 0;
     apr_status_t rv = APR_SUCCESS;
     memory_e memory;
 
     *knows = 0;
     for (memory = IN_FOUND; memory < MEMORIES && rv == APR_SUCCESS && !*knows; memory++) {
         if (look_into(memory, found, live, pepper, inner, r->pool)) {
-            rv = core_live_holds(knows, &core_request(r)->proven, live, found->generation, max_age(conf), r->pool, err);
+            rv = memory == IN_DIGESTS && max_age(conf)
+                     ? core_live_holds(knows, &none, live, found->generation, 0, r->pool, err)
+                     : core_live_holds(knows, &core_request(r)->proven, live, found->generation, max_age(conf), r->pool, err);
         }
     }
     return rv;
@@ -332,6 +338,9 @@ static apr_status_t ask_key(core_found_t *found, int *pother, request_rec *r, co
     found->noted = NULL;
     found->generation = core_known_note(core_live_known(live), &work.revision, &reading, CORE_REVOKED_UNKNOWN);
     core_request(r)->proven = found->generation;
+    if (*pother) { /* nothing was looked for that this store could have */
+        return APR_SUCCESS;
+    }
     core_cache_put(core_live_keys(live), inner, found, r->pool);
     if (rv != APR_SUCCESS && core_digests_missed(core_live_digests(live), found->generation)) {
         core_live_wake(live);

@@ -209,7 +209,8 @@ static told_e wait_until(waiter_t *waiter, core_ask_t *ask, apr_time_t then)
         take_out(ask, place);
         return WAITING;
     }
-    sem_wait(&waiter->woken); /* it is being woken at this moment, and must not be gone before */
+    while (sem_wait(&waiter->woken) != 0 && errno == EINTR) { /* it is being woken at this moment, and must not be gone before */
+    }
     if (waiter->told == SETTLED) {
         apr_thread_mutex_unlock(ask->mutex);
     }

@@ -5,10 +5,12 @@
  * Who floods a server with keys that nobody has makes each of them a statement,
  * since each is another. Who knows the digests of all keys can refuse them
  * without; but to read them costs, too, and they hold for one revision alone.
- * So reading begins when as much has been spent, in this generation, on looking
- * for what is not there: what comes is then cheap, and should the store change at
- * once, no more was spent on reading than on looking. A store that changes
- * before that is never read.
+ * So reading begins when some are missed in one generation, and goes no further
+ * than it may cost: as much as was spent on looking for what is not there. If
+ * that is not all, or it fails, it waits for twice as many misses. Nobody counts
+ * the keys before: over a million that takes a database half a second, while its
+ * driver lets no other statement through. A store that changes before that is
+ * never read.
  *
  * Holds:   one set of digests (rr_digests.h), two bytes a key.
  * Wrong:   told by its generation, as with what was found (core_store_cache.c).
@@ -19,19 +21,24 @@
 #include "rr.h"
 #include "rr_pin.h"
 
+#include <apr_strings.h>
+
 #include <stdlib.h>
+#include <string.h>
 
 /*
  * A statement that finds no key takes 15 to 20 us of CPU by itself (54 in a server whose threads contend for sqlite3), the
- * reading of a digest 0.3 to 0.4: so fifty digests cost as much as one statement. 100,000 keys take 2,064 misses, a fifth of
+ * reading of a digest 0.3 to 0.4: so fifty digests cost as much as one statement. 100,000 keys take 2,048 misses, a fifth of
  * a second of a flood. The least is for what reading costs where there are few: a thread that wakes, a connection.
  */
 #define KEYS_A_MISS 50
 #define LEAST_MISSES 64
+#define MOST_MISSES (1u << 30)
 
 typedef struct {
     apr_uint64_t generation;
-    rr_digests_t *set; /* NULL: none, and no generation */
+    char store[RR_ID_LEN + 1]; /* whose digests they are: those of another have another pepper */
+    rr_digests_t *set;         /* NULL: none, and no generation */
 } held_t;
 
 struct core_digests_t {
@@ -39,7 +46,7 @@ struct core_digests_t {
     rr_place_t held;       /* held_t */
     apr_uint64_t counted;  /* atomic: the generation of misses */
     apr_uint32_t misses;   /* atomic */
-    apr_uint32_t enough;   /* atomic: misses that reading waits for, by what keys there were last */
+    apr_uint32_t enough;   /* atomic: misses that reading waits for, by what came of the last */
 };
 
 core_digests_t *core_digests_make(core_known_t *known, apr_pool_t *p)
@@ -51,7 +58,8 @@ core_digests_t *core_digests_make(core_known_t *known, apr_pool_t *p)
     return digests;
 }
 
-int core_digests_lack(apr_uint64_t *generation, core_digests_t *digests, const unsigned char digest[RR_KEY_DIGEST_LEN])
+int core_digests_lack(apr_uint64_t *generation, core_digests_t *digests, const char *store,
+                      const unsigned char digest[RR_KEY_DIGEST_LEN])
 {
     apr_uint32_t *pin;
     const held_t *held = rr_pin(&digests->held, &pin);
@@ -61,7 +69,7 @@ int core_digests_lack(apr_uint64_t *generation, core_digests_t *digests, const u
         return 0;
     }
     *generation = held->generation;
-    lacks = held->set && !rr_digests_may_have(held->set, digest);
+    lacks = held->set && !strcmp(held->store, store) && !rr_digests_may_have(held->set, digest); /* lint: ids of stores */
     rr_unpin(pin);
     return lacks;
 }
@@ -75,37 +83,56 @@ int core_digests_missed(core_digests_t *digests, apr_uint64_t generation)
     return __atomic_add_fetch(&digests->misses, 1, __ATOMIC_RELAXED) == __atomic_load_n(&digests->enough, __ATOMIC_RELAXED);
 }
 
-/* Whether to read so many; if it is too early, missed says when to ask again, in this generation or another. */
-static int is_time(core_digests_t *digests, apr_uint64_t generation, apr_int64_t count)
+/* Whether generation may still hold; where a writer is in the way it may. */
+static int is_present(const core_digests_t *digests, apr_uint64_t generation)
 {
-    apr_uint32_t enough = LEAST_MISSES + (apr_uint32_t)(count / KEYS_A_MISS);
-    int same = __atomic_load_n(&digests->counted, __ATOMIC_RELAXED) == generation;
-
-    __atomic_store_n(&digests->enough, enough, __ATOMIC_RELAXED);
-    /* Half: a key more than the last time is no reason to have counted them in vain. */
-    return same && __atomic_load_n(&digests->misses, __ATOMIC_RELAXED) >= enough / 2 && count <= RR_MAX_DIGESTS;
-}
-
-static int go_on(void *baton, const rr_revision_t *revision, apr_int64_t count)
-{
-    core_digests_work_t *work = baton;
-    core_known_t *known = work->digests->known;
     core_view_t view;
 
+    return !core_known_view(&view, digests->known) || view.generation == generation;
+}
+
+/* Whether what was missed was missed in the generation that is read, and that is the present one. */
+static int is_wanted(const core_digests_work_t *work)
+{
+    return __atomic_load_n(&work->digests->counted, __ATOMIC_RELAXED) == work->generation &&
+           is_present(work->digests, work->generation);
+}
+
+static int go_on(void *baton, const rr_revision_t *revision)
+{
+    core_digests_work_t *work = baton;
+    core_digests_t *digests = work->digests;
+
     if (!work->generation) {
-        work->generation = core_known_note(known, revision, work->reading, CORE_REVOKED_UNKNOWN);
-        return is_time(work->digests, work->generation, count);
+        work->generation = core_known_note(digests->known, revision, work->reading, CORE_REVOKED_UNKNOWN);
+        work->revision = *revision;
     }
-    return !__atomic_load_n(work->stop, __ATOMIC_RELAXED) &&
-           !(core_known_view(&view, known) && view.generation != work->generation);
+    return !__atomic_load_n(work->stop, __ATOMIC_RELAXED) && is_wanted(work);
+}
+
+/* When to read again, in this generation or another: by how many keys there are, or twice as late where that is not known. */
+static apr_uint32_t enough_after(const rr_digests_t *read, apr_uint32_t misses)
+{
+    if (read) {
+        return LEAST_MISSES + (apr_uint32_t)(rr_digests_count(read) / KEYS_A_MISS);
+    }
+    return misses < LEAST_MISSES ? LEAST_MISSES : misses < MOST_MISSES ? 2 * misses : misses;
 }
 
 apr_status_t core_digests_read(void *baton, rr_store_t *store, apr_pool_t *p, rr_err_t *err)
 {
     core_digests_work_t *work = baton;
+    core_digests_t *digests = work->digests;
+    apr_uint32_t misses = __atomic_load_n(&digests->misses, __ATOMIC_RELAXED);
+    apr_int64_t room = (apr_int64_t)misses * KEYS_A_MISS;
+    apr_status_t rv;
 
     work->generation = 0; /* it may be run again, on another connection: nothing of the first time counts */
-    return rr_store_digests(&work->read, store, go_on, work, p, err);
+    rv = rr_store_digests(&work->read, store, room < RR_MAX_DIGESTS ? room : RR_MAX_DIGESTS, go_on, work, p, err);
+    if (work->read || !work->generation || is_wanted(work)) {
+        __atomic_store_n(&digests->enough, enough_after(work->read, misses), __ATOMIC_RELAXED);
+    }
+    return rv;
 }
 
 static void destroy_held(void *data)
@@ -116,8 +143,8 @@ static void destroy_held(void *data)
     free(held);
 }
 
-/* Takes set over. */
-static int hold(core_digests_t *digests, apr_uint64_t generation, rr_digests_t *set)
+/* Takes set over; store: NULL where there is none. */
+static int hold(core_digests_t *digests, apr_uint64_t generation, const char *store, rr_digests_t *set)
 {
     held_t *held = calloc(1, sizeof(*held));
 
@@ -126,6 +153,7 @@ static int hold(core_digests_t *digests, apr_uint64_t generation, rr_digests_t *
         return 0;
     }
     held->generation = generation;
+    apr_cpystrn(held->store, store ? store : "", sizeof(held->store));
     held->set = set;
     if (!rr_place_set(&digests->held, held)) {
         destroy_held(held);
@@ -135,21 +163,13 @@ static int hold(core_digests_t *digests, apr_uint64_t generation, rr_digests_t *
     return 1;
 }
 
-/* Whether generation may still hold; where a writer is in the way it may. */
-static int is_present(core_digests_t *digests, apr_uint64_t generation)
-{
-    core_view_t view;
-
-    return !core_known_view(&view, digests->known) || view.generation == generation;
-}
-
 int core_digests_place(core_digests_work_t *work)
 {
     if (!is_present(work->digests, work->generation)) {
         rr_digests_free(work->read);
         work->read = NULL;
     }
-    return work->read && hold(work->digests, work->generation, work->read);
+    return work->read && hold(work->digests, work->generation, work->revision.store, work->read);
 }
 
 void core_digests_trim(core_digests_t *digests)
@@ -157,7 +177,7 @@ void core_digests_trim(core_digests_t *digests)
     const held_t *held = rr_place_current(&digests->held);
 
     if (held && held->set && !is_present(digests, held->generation)) {
-        hold(digests, 0, NULL);
+        hold(digests, 0, NULL, NULL);
     }
     rr_place_sweep(&digests->held, destroy_held);
 }

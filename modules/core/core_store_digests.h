@@ -12,15 +12,15 @@ typedef struct core_digests_t core_digests_t;
 core_digests_t *core_digests_make(core_known_t *known, apr_pool_t *p);
 
 /**
- * Whether no key had that digest in *generation, which the caller has to find to hold.
+ * Whether no key of that store had that digest in *generation, which the caller has to find to hold.
  *
  * Threads: any; takes no lock.
  */
-int core_digests_lack(apr_uint64_t *generation, core_digests_t *digests, const unsigned char digest[RR_KEY_DIGEST_LEN]);
+int core_digests_lack(apr_uint64_t *generation, core_digests_t *digests, const char *store,
+                      const unsigned char digest[RR_KEY_DIGEST_LEN]);
 
 /**
- * Counts a digest that was looked up in vain; true once a generation: reading all of them would cost no more than what
- * was spent on looking, so it is time for core_digests_read.
+ * Counts a digest that was looked up in vain; true when it is time for core_digests_read, which says when it is again.
  *
  * Threads: any.
  */
@@ -32,10 +32,11 @@ typedef struct core_digests_work_t {
     const core_reading_t *reading; /* of the connection that it runs on */
     const int *stop;               /* atomic: read no further */
     apr_uint64_t generation;       /* what is read holds for this one alone */
-    rr_digests_t *read;            /* afterwards; NULL: nothing, the store changed or there is no need */
+    rr_revision_t revision;        /* which is that */
+    rr_digests_t *read;            /* afterwards; NULL: nothing, the store changed or there are more than it may cost */
 } core_digests_work_t;
 
-/** Reads the digests, if there is need: an rr_store_work_t, of a core_digests_work_t. */
+/** Reads the digests, no more than were missed are worth: a core_store_work_t, of a core_digests_work_t. */
 apr_status_t core_digests_read(void *work, rr_store_t *store, apr_pool_t *p, rr_err_t *err);
 
 /**

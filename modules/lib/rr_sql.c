@@ -70,8 +70,6 @@ static const struct {
                           "c.active, c.expires, c.scopes, c.metadata FROM rr_store s LEFT JOIN rr_key k ON k.digest = %s "
                           "LEFT JOIN rr_credential c ON c.id = k.credential AND c.type = 'proxy'",
                           NULL, 1, 14 },
-    [RR_SQL_KEY_COUNT] = { "rr_key_count", "SELECT version, store, n, (SELECT count(*) FROM rr_key) FROM rr_store", NULL, 0,
-                           4 },
     /* In parts: sqlite3's driver holds its process-wide mutex while it reads the rows of one. */
     [RR_SQL_KEY_DIGESTS] = { "rr_key_digests", "SELECT digest FROM rr_key WHERE digest > %s ORDER BY digest LIMIT 500", NULL,
                              1, 1 },

@@ -101,27 +101,9 @@ static int read_hex(unsigned char digest[RR_KEY_DIGEST_LEN], const char *hex)
     return 1;
 }
 
-static apr_status_t count_keys(apr_int64_t *pcount, rr_revision_t *revision, rr_store_t *store, apr_pool_t *p, rr_err_t *err)
-{
-    apr_array_header_t *rows;
-    rr_sql_row_t row;
-    apr_status_t rv = rr_sql_select(&rows, store->sql, RR_SQL_KEY_COUNT, RR_SQL_NONE, p, err);
-
-    if (rv != APR_SUCCESS) {
-        return rv;
-    }
-    if (rows->nelts != 1) {
-        return rr_err_set(err, RR_ESCHEMA, "rr_store", "the store has lost its row in rr_store: restore it from a backup");
-    }
-    row = APR_ARRAY_IDX(rows, 0, rr_sql_row_t);
-    *pcount = rr_column_number(row[3]);
-    return rr_column_revision(revision, row, err);
-}
-
 /*
  * Adds the digests behind after, of which the last is after then; *prows: 0 at the end. Each has to be greater than the
- * one before, byte by byte, in whatever order the database sorts: so none comes twice, and as many as were counted are
- * all of them.
+ * one before, byte by byte, in whatever order the database sorts: so none is left out. APR_ENOSPC: there is no room.
  */
 static apr_status_t add_part(rr_digests_t *digests, int *prows, char after[2 * RR_KEY_DIGEST_LEN + 1], rr_store_t *store,
                              apr_pool_t *p, rr_err_t *err)
@@ -135,65 +117,55 @@ static apr_status_t add_part(rr_digests_t *digests, int *prows, char after[2 * R
     for (i = 0; i < rows->nelts && rv == APR_SUCCESS; i++) {
         const char *hex = APR_ARRAY_IDX(rows, i, rr_sql_row_t)[0];
 
-        if (!hex || !read_hex(digest, hex) || strcmp(hex, after) <= 0 || !rr_digests_add(digests, digest)) {
+        if (!hex || !read_hex(digest, hex) || strcmp(hex, after) <= 0) {
             return rr_err_set(err, RR_EINVAL, "rr_key", "a key's digest is not as we write it, or not in its place");
         }
         memcpy(after, hex, 2 * RR_KEY_DIGEST_LEN);
+        rv = rr_digests_add(digests, digest) ? APR_SUCCESS : APR_ENOSPC;
     }
     return rv;
 }
 
-/* In a transaction. */
-static apr_status_t read_digests(rr_digests_t **pdigests, rr_store_t *store, rr_digests_go_on_t go_on, void *baton,
-                                 apr_pool_t *p, rr_err_t *err)
+/* In a transaction: all of them into digests. APR_EGENERAL: go_on said no. */
+static apr_status_t add_all(rr_digests_t *digests, rr_store_t *store, rr_digests_go_on_t go_on, void *baton,
+                            apr_pool_t *p, rr_err_t *err)
 {
     char after[2 * RR_KEY_DIGEST_LEN + 1] = "";
     rr_revision_t revision;
     apr_pool_t *part;
-    apr_int64_t count = 0;
-    apr_status_t rv = count_keys(&count, &revision, store, p, err);
+    apr_status_t rv = rr_store_revision(&revision, store, p, err);
     int rows = 1;
 
-    if (rv != APR_SUCCESS || !go_on(baton, &revision, count)) {
-        return rv;
-    }
-    *pdigests = rr_digests_make(count);
-    if (!*pdigests) {
-        return rr_err_set(err, APR_ENOMEM, "rr_key", "there is no room for the digests of so many keys");
-    }
     apr_pool_create(&part, p);
     while (rv == APR_SUCCESS && rows) {
-        rv = add_part(*pdigests, &rows, after, store, part, err);
+        rv = go_on(baton, &revision) ? add_part(digests, &rows, after, store, part, err) : APR_EGENERAL;
         apr_pool_clear(part);
-        if (rv == APR_SUCCESS && rows && !go_on(baton, &revision, count)) {
-            rr_digests_free(*pdigests);
-            *pdigests = NULL;
-            break;
-        }
     }
     apr_pool_destroy(part);
-    if (rv == APR_SUCCESS && *pdigests && rr_digests_count(*pdigests) != count) {
-        return rr_err_set(err, RR_EINVAL, "rr_key", "the digests of the keys are not as many as its rows");
-    }
     return rv;
 }
 
-apr_status_t rr_store_digests(rr_digests_t **pdigests, rr_store_t *store, rr_digests_go_on_t go_on, void *baton,
-                              apr_pool_t *p, rr_err_t *err)
+apr_status_t rr_store_digests(rr_digests_t **pdigests, rr_store_t *store, apr_int64_t room, rr_digests_go_on_t go_on,
+                              void *baton, apr_pool_t *p, rr_err_t *err)
 {
-    apr_status_t rv = rr_store_begin_read(store, err);
+    rr_digests_t *digests = rr_digests_make(room);
+    apr_status_t rv;
 
     *pdigests = NULL;
-    if (rv != APR_SUCCESS) {
+    if (!digests) {
+        return rr_err_set(err, APR_ENOMEM, "rr_key", "there is no memory for the digests of so many keys");
+    }
+    rv = rr_store_begin_read(store, err);
+    if (rv == APR_SUCCESS) {
+        rv = add_all(digests, store, go_on, baton, p, err);
+        rr_store_rollback(store); /* it has only read */
+    }
+    if (rv == APR_SUCCESS) {
+        *pdigests = digests;
         return rv;
     }
-    rv = read_digests(pdigests, store, go_on, baton, p, err);
-    rr_store_rollback(store); /* it has only read */
-    if (rv != APR_SUCCESS) {
-        rr_digests_free(*pdigests);
-        *pdigests = NULL;
-    }
-    return rv;
+    rr_digests_free(digests);
+    return rv == APR_EGENERAL || rv == APR_ENOSPC ? APR_SUCCESS : rv;
 }
 
 static const rr_key_row_t *key_row(rr_sql_row_t row, apr_pool_t *p)

@@ -76,6 +76,17 @@ sub judged
     says($new->{key}, 401, 'deleted by hand, next request');
 }
 
+# What was read may be old, but a key that nobody asked for before has no answer that could be.
+sub made_since
+{
+    my ($store) = @_;
+    my $key = $store->key('early');
+
+    says($key->{key}, 200, 'RRStoreMaxAge: a key');
+    flood_until_read('a flood');
+    says($store->key('late')->{key}, 200, 'a key that was made since, next request');
+}
+
 # Without the table no statement about keys can be answered.
 sub without_a_statement
 {
@@ -112,9 +123,12 @@ for my $kind (['sqlite3', store()], $postgres ? ['pgsql', $postgres->store] : ()
     note($driver);
     $httpd = httpd(modules => [qw(core keyauth)], children => 1, conf => $store->conf . $where);
     judged($store);
-    revoked_once($store) if $driver eq 'pgsql'; # a change of sqlite3's schema ends its connections, and with them what is known
     $httpd->restart($store->conf . "RRStoreMaxAge 1h\n" . $where);
+    made_since($store);
+    next if $driver eq 'sqlite3'; # a change of its schema ends its connections, and with them what is known
     without_a_statement($store);
+    $httpd->restart($store->conf . $where);
+    revoked_once($store);
 }
 note('PostgreSQL is not installed') unless $postgres;
 
