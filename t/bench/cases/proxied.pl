@@ -8,6 +8,7 @@ use warnings;
 
 use RR::Bench;
 use RR::Bench::Peer;
+use RR::Bench::Store qw(empty_store);
 use RR::Inject;
 use RR::Test ();
 use RR::Util qw(json_text);
@@ -40,7 +41,7 @@ group 'proxied' => (
     title => 'proxied to a backend that answers at once',
     prepare => sub {
         my $backend = stock(conf => "<Location \"/\">\nRequire all granted\nSetHandler rr-nothing\n</Location>\n");
-        my $store = RR::Test::store('proxied');
+        my $store = empty_store();
         my $caller = $store->key('caller', '--metadata', '{"userId":"12345"}');
         make_proxy($store, 'bare', $backend->url, $caller);
         make_proxy($store, 'full', $backend->url, $caller, rules => 10, proxyDefaultRuleEffect => 'deny',
@@ -50,7 +51,6 @@ group 'proxied' => (
     end => sub {
         my ($made) = @_;
         $made->{backend}->stop;
-        unlink(glob("$made->{store}{path}*")); # the next run makes its own
     },
     subjects => [
         { name => 'httpd', title => 'httpd, plain ProxyPass', kind => 'floor', make => sub {

@@ -270,8 +270,8 @@ sub rrctl
 # A fresh sqlite3 store, made by rrctl init, that httpd's children can write.
 sub store
 {
-    my ($noun) = @_;
-    my $place = place_for($noun || 'store');
+    my ($noun, $place) = @_;
+    $place ||= place_for($noun || 'store');
     my $store = bless { path => "$place/rr.db" }, 'RR::Test::Store';
 
     give_away($place);

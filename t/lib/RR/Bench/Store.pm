@@ -8,12 +8,13 @@ use strict;
 use warnings;
 
 use Exporter qw(import);
+use File::Temp qw(tempdir);
 use RR::Bench;
 use RR::Postgres;
 use RR::Test ();
 use RR::Util qw(spew json_text);
 
-our @EXPORT_OK = qw(store_of keys_of postgres);
+our @EXPORT_OK = qw(store_of keys_of empty_store postgres);
 
 my (%stores, $postgres);
 
@@ -35,10 +36,13 @@ sub store_of
     return ($store, keys_of($count, 1));
 }
 
+# One in sqlite3, as deep as /var/lib/mod_rr: a look at a database finds it by its path.
+sub empty_store { return RR::Test::store(undef, tempdir('/var/tmp/mod_rr.XXXXXX', CLEANUP => 1)) }
+
 sub filled
 {
     my ($driver, $count) = @_;
-    my $store = $driver eq 'pgsql' ? postgres()->store : RR::Test::store("store-$driver-$count");
+    my $store = $driver eq 'pgsql' ? postgres()->store : empty_store();
     my $file = RR::Test::place_for('stores') . "/$driver-$count.json";
     my $real = $driver eq 'pgsql' ? 10 : $count;
     spew($file, json_text({ credentials => [map {
