@@ -55,14 +55,21 @@ static int stop_sending(const char *why)
 
 /* ---- mod_proxy's hooks ---- */
 
-/* Whether pair, NAME or NAME=VALUE of len bytes, has one of those names (const char *) once its percent-codes are read. */
+/*
+ * Whether pair, NAME or NAME=VALUE of len bytes, has one of those names (const char *) once its percent-codes are read:
+ * once, as where credentials are read (rr_source.c). A name with a bad code is nobody's there, and here what it is.
+ */
 static int is_named(apr_pool_t *p, const char *pair, apr_size_t len, const apr_array_header_t *names)
 {
     const char *equals = memchr(pair, '=', len);
-    char *name = apr_pstrmemdup(p, pair, equals ? (apr_size_t)(equals - pair) : len);
+    apr_size_t name_len = equals ? (apr_size_t)(equals - pair) : len;
+    char *name = apr_pstrmemdup(p, pair, name_len);
     int i;
 
-    for (i = 0; i < names->nelts && ap_unescape_url_keep2f(name, 1) == OK; i++) {
+    if (ap_unescape_url_keep2f(name, 1) != OK) {
+        name = apr_pstrmemdup(p, pair, name_len);
+    }
+    for (i = 0; i < names->nelts; i++) {
         if (!strcmp(name, APR_ARRAY_IDX(names, i, const char *))) {
             return 1;
         }

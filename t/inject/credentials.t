@@ -85,6 +85,7 @@ RRKeyCookie session
     RRKeyHeader X-Partner-Key
     RRKeyQuery partner_key
     RRKeyQuery k[ey]
+    RRKeyQuery p%q
     Require rr-key
 </Location>
 CONF
@@ -144,12 +145,23 @@ for my $case (['in the query', '/gw/key/x?q=1&partner_key=@KEY@&r=%2f', 'q=1&r=%
               ['encoded', '/gw/key/x?%70artner_key=@KEY@&q=1', 'q=1'], ['twice', '/gw/key/x?k%5bey]=@KEY@&q&k[ey]=@KEY@', 'q'],
               ['beside ours', '/gw/query/x?partner_key=@KEY@&vendor_key=1', $kinds{query}[2] =~ s/^q=1&//r],
               ['under a name in other case', '/gw/key/x?Partner_Key=1&&', 'Partner_Key=1&&'],
+              ['under a name with a percent sign', '/gw/key/x?a=1&p%25q=@KEY@&b', 'a=1&b'],
+              ['under one whose code is none', '/gw/key/x?a=1&p%q=@KEY@&b', 'a=1&b'],
+              ['under a name encoded twice', '/gw/key/x?a=1&k%255bey]=x&p%2525q=x&%2570artner_key=x&b', 'a=1&k%255bey]=x&p%2525q=x&%2570artner_key=x&b'],
+              ['under a name with NUL', '/gw/key/x?a=1&partner_key%00=x&p%25q%00=x&b', 'a=1&partner_key%00=x&p%25q%00=x&b'],
               [$open, '/open/key/x?here=@KEY@&q=1', 'q=1'], ['of a place that the proxy reads', '/open/placed/x?placed=@KEY@', undef]) {
     my ($name, $path, $query) = @$case;
     $path =~ s/\@KEY\@/$caller->{key}/g;
     check("a key $name", $httpd->request(path => $path, headers => { 'X-API-Key' => $caller->{key} }), { status => 200 });
     judge("a key $name: the target sees none of it", {}, absent => [$caller->{key}]);
     is(seen($upstream)->{query}, $query, "a key $name: what is left of the query");
+}
+
+# ---- what is taken away is what is read ----
+for my $case (['partner_key', 1], ['p%25q', 1], ['p%q', 0], ['p%2525q', 0], ['%2570artner_key', 0], ['partner_key%00', 0]) {
+    my ($name, $is_read) = @$case;
+    my $res = $httpd->request(path => "/elsewhere/x?$name=$caller->{key}");
+    check("$name is " . ($is_read ? '' : 'not ') . 'read as a source', $res, { status => $is_read ? 404 : 401 });
 }
 
 # ---- what the target takes its credential from is not the caller's ----
