@@ -127,7 +127,7 @@ static void take_matching(apr_table_t *headers, int (*matches)(const char *name,
 /* What would bring the credential back in a shape that is not masked: compressed, or without its beginning or end. */
 static void take_shapes(request_rec *r, const inject_parts_t *parts)
 {
-    if (parts && parts->masks->window) {
+    if (parts) {
         apr_table_unset(r->headers_in, "Accept-Encoding");
         apr_table_unset(r->headers_in, "Range");
         apr_table_unset(r->headers_in, "If-Range");
@@ -222,7 +222,7 @@ static void give_credential(request_rec *r, const inject_parts_t *parts)
     int i;
 
     /* What mod_proxy sends on at once is not masked, so 103 and its like stay here; for 100 see inject_gate.c. */
-    if (parts && parts->masks->window) {
+    if (parts) {
         apr_table_setn(r->subprocess_env, "proxy-interim-response", "Suppress");
     }
     for (i = 0; parts && i < parts->headers->nelts; i++) { /* all of them first: two of ours may be aliases */

@@ -225,7 +225,7 @@ static void answer_expectation(request_rec *r, const inject_request_t *own)
 {
     int status = r->status;
 
-    if (own->parts && own->parts->masks->window && r->expecting_100) {
+    if (own->parts && r->expecting_100) {
         r->status = HTTP_CONTINUE;
         ap_send_interim_response(r, 0);
         r->status = status;

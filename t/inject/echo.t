@@ -18,6 +18,8 @@ stored_proxy($store, 'echo', $upstream->url('/v1'), caller => $caller,
              secret => { credentialAuthType => 'key', credentialSecret => { key => $vendor, header => 'X-Vendor' } });
 stored_proxy($store, 'root', $upstream->url, caller => $caller,
              secret => { credentialAuthType => 'key', credentialSecret => { key => $vendor, header => 'X-Vendor' } });
+stored_proxy($store, 'unmasked', $upstream->url('/v1'), caller => $caller,
+             secret => { credentialAuthType => 'key', credentialSecret => { key => 'tiny', header => 'X-Vendor' } });
 stored_proxy($store, 'bare', $upstream->url('/v1'), caller => $caller);
 stored_proxy($store, 'named', "http://localhost:@{[$upstream->port]}/v1", caller => $caller);
 my $address = sprintf('127.%d.%d.9', 1 + $$ % 250, ($$ >> 8) % 250); # of this test alone
@@ -132,7 +134,7 @@ check('early hints', $hinted, { status => 200, body => 'x' });
 ok(!$hinted->{interim}, 'do not go out: nothing of ours sees them');
 
 # ---- nor do they to a client that waits for leave to send its body ----
-for my $case (['bare', '/v1/x', 1], ['echo', '/v1/x', 0], ['root', '/x', 0]) {
+for my $case (['bare', '/v1/x', 1], ['echo', '/v1/x', 0], ['root', '/x', 0], ['unmasked', '/v1/x', 0]) {
     my ($proxy, $path, $travels) = @$case;
     my $hint = $travels ? 'a hint' : $vendor;
     $upstream->behave($path, continue => "X-Hint: $hint", early => "Link: <$hint>", body => 'x');
@@ -148,7 +150,7 @@ for my $case (['bare', '/v1/x', 1], ['echo', '/v1/x', 0], ['root', '/x', 0]) {
 # ---- what would bring it back in a shape that is not masked ----
 my %shapes = ('Accept-Encoding' => 'gzip', Range => 'bytes=5-', 'If-Range' => '"x"');
 $upstream->behave('/v1/x');
-for my $where ('/gw/echo', '/own') {
+for my $where ('/gw/echo', '/gw/unmasked', '/own') {
     check("$where: no compression and no ranges are asked for", $httpd->request(path => "$where/x", headers => { %{ $key{headers} }, %shapes }),
           { status => 200, json => { map { ("headers.$_" => undef) } keys %shapes } });
 }
