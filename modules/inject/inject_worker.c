@@ -4,9 +4,10 @@
  *
  * mod_proxy pools connections only for workers that stand in the configuration.
  * A target made at run time gets one of its own, known to nobody else, made
- * when it is first used, and one more for each set of TLS settings it is
- * reached under; another base URL means another worker. Connections that are
- * idle for a minute end, names are looked up again after half a minute.
+ * when it is first used, and where it is https one more for each set of TLS
+ * settings it is reached under; another base URL means another worker.
+ * Connections that are idle for a minute end, names are looked up again after
+ * half a minute.
  *
  * mod_proxy may be absent or loaded after us: its functions are looked up once
  * all modules are there. RTLD_DEFAULT finds them because httpd loads modules
@@ -14,6 +15,7 @@
  */
 #include "inject.h"
 
+#include <apr_cstr.h>
 #include <apr_lib.h>
 #include <apr_strings.h>
 #include <apr_thread_cond.h>
@@ -180,7 +182,8 @@ static inject_kept_t *make_worker(apr_pool_t *pool, void *baton, rr_err_t *err)
 
 apr_status_t inject_worker_get(inject_worker_t **pworker, request_rec *r, const rr_target_t *target, rr_err_t *err)
 {
-    const apr_uint64_t tls = inject_dir(r)->tls;
+    const int clear = !apr_cstr_casecmpn(target->base_url, "http:", 5);
+    const apr_uint64_t tls = clear ? 0 : inject_dir(r)->tls;
     const char *key = tls ? apr_psprintf(r->pool, "%s %" APR_UINT64_T_HEX_FMT, target->id, tls) : target->id;
 
     *pworker = (inject_worker_t *)inject_shelf_get(workers, key, fits, make_worker, (void *)target, r, err);

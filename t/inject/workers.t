@@ -76,13 +76,15 @@ sub connections { my ($server) = @_; my %seen = map { $_->{connection} => 1 } $s
 }
 check("another connection of a client's", $httpd->request(path => '/gw/plain/x', %key), { status => 200 });
 is(connections($upstream), 1, 'uses it too');
+check('a host with other authorities', $httpd->request(path => '/gw/plain/x', on => 2, %key), { status => 200 });
+is(connections($upstream), 1, 'too, since no TLS settings count for http');
 
 # ---- a target changes ----
 my $change = RR::Admin->new($httpd, $operator)->call('PUT', "targets/$plain->{target}{id}",
     { targetName => 'plain', targetBaseURL => $other->url('/new') });
 check('a target moves', $change, { status => 200 });
 check('the next request', $httpd->request(path => '/gw/plain/x', %key), { status => 200, json => { target => '/new/x' } });
-is($upstream->count, 21, 'does not go to the old place');
+is($upstream->count, 22, 'does not go to the old place');
 is($other->count, 1, 'but to the new one');
 
 # ---- a connection serves nobody who would not have trusted it ----
