@@ -49,12 +49,27 @@ struct core_digests_t {
     apr_uint32_t enough;   /* atomic: misses that reading waits for, by what came of the last */
 };
 
+static void destroy_held(void *data)
+{
+    held_t *held = data;
+
+    rr_digests_free(held->set);
+    free(held);
+}
+
+static apr_status_t end_digests(void *digests)
+{
+    rr_place_end(&((core_digests_t *)digests)->held, destroy_held);
+    return APR_SUCCESS;
+}
+
 core_digests_t *core_digests_make(core_known_t *known, apr_pool_t *p)
 {
     core_digests_t *digests = apr_pcalloc(p, sizeof(*digests));
 
     digests->known = known;
     digests->enough = LEAST_MISSES;
+    apr_pool_cleanup_register(p, digests, end_digests, apr_pool_cleanup_null);
     return digests;
 }
 
@@ -133,14 +148,6 @@ apr_status_t core_digests_read(void *baton, rr_store_t *store, apr_pool_t *p, rr
         __atomic_store_n(&digests->enough, enough_after(work->read, misses), __ATOMIC_RELAXED);
     }
     return rv;
-}
-
-static void destroy_held(void *data)
-{
-    held_t *held = data;
-
-    rr_digests_free(held->set);
-    free(held);
 }
 
 /* Takes set over; store: NULL where there is none. */
