@@ -9,8 +9,8 @@
 # in core_write_audit, which runs when the answer has been sent, outside of that. An OPTIONS
 # request makes callgrind write what it has counted since the last one; requests to the same path, over one connection,
 # come between two of them. What a path costs is its count less that of its floor: the same file, or the same backend,
-# without us. libcrypto is counted apart: how it verifies is not ours. The floor of a refusal is httpd's own (Require all denied),
-# which writes a line to the error log: what ours adds may be less than nothing.
+# without us. libcrypto is counted apart: how it verifies is not ours. The floor of every refusal is httpd's own (Require all denied)
+# of the server without us, asked with the same headers, which writes a line to the error log: what ours adds may be less than nothing.
 #
 # valgrind shows programs a processor of its own making, so libraries choose the same code on every machine that has
 # AVX2; the counts are those of Debian 12's compiler and libraries, and are compared where those are.
@@ -139,20 +139,26 @@ $httpd->file('filters.json', json_text([{ operations => [map { { effect => 'dest
     qw(cvc card\.number password secret token ssn iban pin address\.street phone)] }]));
 $httpd->file("rules$_.json", json_text([map { { effect => 'allow', pathPattern => "^/res$_/" } } 0 .. $_ - 1])) for 10, 1_000, 10_000;
 # Where nobody's keys come in a flood: the main server says when a child knows all digests, the host that is counted logs nothing.
-my $flooded = counted(modules => [qw(core keyauth)], ports => 2, conf => $store->conf . $common . <<'CONF');
+my $flooded_conf = $store->conf . $common . <<'CONF';
 LogLevel rr_core:debug
 <Location /key>
     AuthType RR
     Require rr-key
 </Location>
+<Location /denied>
+    Require all denied
+</Location>
 <VirtualHost 127.0.0.1:@PORT2@>
     LogLevel warn
 </VirtualHost>
 CONF
+my $flooded = counted(modules => [qw(core keyauth)], ports => 2, conf => $flooded_conf);
 $flooded->{httpd}->file('htdocs/key/x.json', '{"a":1}');
 # The same sections and hosts without a word of ours, so that httpd itself walks as far.
-my $without = counted(conf => $conf =~ s/^\s*(?:RR\w+|AuthType|Require rr)\b.*\n//mgr, ports => 3, vars => { BACKEND => $backend->url });
-$without->{httpd}->file('htdocs/denied/x.json', '{"a":1}');
+sub bare { my ($text) = @_; return $text =~ s/^\s*(?:RR\w+|AuthType|Require rr|LogLevel rr\w+)\b.*\n//mgr }
+my $without = counted(conf => bare($conf), ports => 3, vars => { BACKEND => $backend->url });
+my $flooded_without = counted(conf => bare($flooded_conf), ports => 2);
+$_->{httpd}->file('htdocs/denied/x.json', '{"a":1}') for $without, $flooded_without;
 for my $server (@servers) {
     $server->{httpd}->start;
     give_away("$server->{dir}/out"); # valgrind made it as who we are; the last counts come from the server's user
@@ -215,24 +221,30 @@ sub count
 my $key = sub { return { 'X-API-Key' => $caller->{key} } };
 my $seen = token('seen');
 my $known = sub { return { Authorization => "Bearer $seen" } };
-# Another token with each request.
+# Another token with each request of a count, and the same ones for the next.
 sub each_once { my ($make) = @_;
                 my @tokens = map { $make->($_) } 1 .. $batches * $requests + 10;
-                return sub { return { Authorization => 'Bearer ' . shift(@tokens) } } }
+                return sub { push(@tokens, shift(@tokens)); return { Authorization => "Bearer $tokens[-1]" } } }
 my $new = each_once(\&token);
-my $unknown = each_once(sub { return token($_[0], header => { kid => "unknown-$_[0]" }) });
+my $unknown_kid = each_once(sub { return token($_[0], header => { kid => "unknown-$_[0]" }) });
 my $forged = each_once(\&forged);
 
 my $mistyped = sub { return { 'X-API-Key' => 'rr_live_' . 'x' x 38 } };
-my $denied = sub { return count($without, '/denied/x.json', status => 403, @_) };
 my $nobodys = 0;
-my $unknown = sub { return { 'X-API-Key' => sprintf('nobody-has-this-key-%08d', ++$nobodys) } };
+my $unknown_key = sub { return { 'X-API-Key' => sprintf('nobody-has-this-key-%08d', ++$nobodys) } };
 sub flood
 {
     my $client = $flooded->{httpd}->connect(on => 2);
-    $client->exchange(path => '/key/x.json', keep => 1, headers => $unknown->()) for 1 .. 200;
+    $client->exchange(path => '/key/x.json', keep => 1, headers => $unknown_key->()) for 1 .. 200;
     $client->close;
     return $flooded->{httpd}->errorlog =~ /RR10714/;
+}
+
+# What our server answers with 401 and the one without us with 403.
+sub refusal
+{
+    my ($with_us, $bare, $path, @opt) = @_;
+    return (count($with_us, $path, status => 401, @opt), count($bare, '/denied/x.json', status => 403, @opt));
 }
 
 my $floor = count($ours, '/x.json', headers => $key);
@@ -241,12 +253,11 @@ my @cases = (
     ['modules loaded, no directive', $floor, count($without, '/x.json', headers => $key)],
     ['API key seen, RRStoreMaxAge 0', count($ours, '/key/x.json', headers => $key), $floor],
     ['API key seen, RRStoreMaxAge 100s', count($ours, '/key/x.json', headers => $key, on => 2), $floor],
-    ['API key that nobody has', count($flooded, '/key/x.json', headers => $unknown, on => 2, status => 401),
-     count($flooded, '/x.json', headers => $key, on => 2)],
+    ['API key that nobody has', refusal($flooded, $flooded_without, '/key/x.json', headers => $unknown_key, on => 2)],
     ['JWT seen, RRStoreMaxAge 0', count($ours, '/jwt/x.json', headers => $known), $floor],
     ['JWT never seen, RS256, without libcrypto', count($ours, '/jwt/x.json', headers => $new), $floor, 'own'],
-    ['JWT of an unknown kid, refused', count($ours, '/jwt/x.json', headers => $unknown, status => 401), $floor],
-    ['JWT forged, refused, without libcrypto', count($ours, '/jwt/x.json', headers => $forged, status => 401), $floor, 'own'],
+    ['JWT of an unknown kid, refused', refusal($ours, $without, '/jwt/x.json', headers => $unknown_kid)],
+    ['JWT forged, refused, without libcrypto', refusal($ours, $without, '/jwt/x.json', headers => $forged), 'own'],
     (map { ["$_ rules", count($ours, "/rules$_/res5/x.json"), $floor] } 10, 1_000, 10_000),
     ['filter, 1 KB, 10 patterns', count($ours, '/filter/plain.json'), count($ours, '/plain.json')],
     ['audit line', count($ours, '/gw/bare/res5/x.json', headers => $key, on => 3),
@@ -255,9 +266,8 @@ my @cases = (
      count($ours, '/gw/bare/sixteen.json', headers => $key)],
     ['stored proxy: key, 10 rules, credential, identity, audit', count($ours, '/gw/vendor/res5/x.json', headers => $key, on => 3),
      count($ours, '/plain/res5/x.json', headers => $key)],
-    ['no credential, refused', count($ours, '/key/x.json', status => 401), $denied->()],
-    ['API key of a wrong checksum, refused', count($ours, '/key/x.json', status => 401, headers => $mistyped),
-     $denied->(headers => $mistyped)],
+    ['no credential, refused', refusal($ours, $without, '/key/x.json')],
+    ['API key of a wrong checksum, refused', refusal($ours, $without, '/key/x.json', headers => $mistyped)],
 );
 
 my (@lines, %count);

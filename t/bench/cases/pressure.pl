@@ -24,6 +24,7 @@ sub with_servers
     my @servers = map { on_server_cpu($_) } @$make;
     my $result = eval { $do->(@servers) };
     my $why = $@;
+    end_load();
     $_->stop for @servers;
     die $why unless $result;
     return $result;
@@ -66,7 +67,7 @@ sub flooding_of
     my ($server, $load) = @_;
     my $flood = load_in_background($server, { %$load, %flooding }, 3_600, 1, lenient => 1, nice => 19);
     sleep(1); # until wrk has its list and its connections
-    kill(STOP => $flood->{pid});
+    halt($flood->{pid});
     return { %$flood, seconds => 1 };
 }
 
@@ -75,10 +76,10 @@ sub beside
 {
     my ($flood, $do) = @_;
     my $begun = time();
-    kill(CONT => $flood->{pid});
+    resume($flood->{pid});
     sleep(0.3);
     my $got = $do->();
-    kill(STOP => $flood->{pid});
+    halt($flood->{pid});
     $flood->{seconds} += time() - $begun;
     return $got;
 }
@@ -87,7 +88,7 @@ sub beside
 sub flooded
 {
     my ($flood) = @_;
-    kill(CONT => $flood->{pid});
+    resume($flood->{pid});
     sleep(0.1); # what still stands hands the signal to another thread than the one that waits for it
     kill(INT => $flood->{pid});
     my $got = loaded($flood);

@@ -44,7 +44,7 @@ use RR::Util qw(root build slurp spew run json_data family);
 use Time::HiRes qw(sleep);
 
 our @EXPORT = qw(group trial groups stock gateway absent list_file signed_tokens on_server_cpu measure busily probe load load_in_background
-    loaded sliced cpu_time memory family median spread cpus pin make_dir);
+    loaded halt resume end_load sliced cpu_time memory family median spread cpus pin make_dir);
 
 my @groups;
 
@@ -98,6 +98,31 @@ sub memory
         $kb += $1 if (eval { slurp("/proc/$pid/smaps_rollup") } || '') =~ /^Pss:\s+(\d+)/m;
     }
     return $kb;
+}
+
+# ---- what is stopped, and what goes on ----
+
+# A stopped process ends by nothing but SIGKILL, and Perl waits for a wrk whose pipe goes out of scope: so both are known
+# here, and end_load() is called wherever a measurement ends, well or not.
+my $owner = $$;
+my (%stopped, %loads); # pids; of a load, its pipe
+
+sub halt { @stopped{@_} = (); kill(STOP => @_); return }
+sub resume { kill(CONT => @_); delete @stopped{@_}; return }
+
+# Everything that is stopped goes on, and no wrk does.
+sub end_load
+{
+    return if $$ != $owner;
+    kill(KILL => keys %loads); # wrk has nothing to put in order
+    resume(keys %stopped);
+    %loads = (); # closes the pipes, which waits for the wrks
+    return;
+}
+
+END {
+    local ($?, $!);
+    end_load();
 }
 
 # ---- servers ----
@@ -200,12 +225,7 @@ sub judged
     return $got;
 }
 
-sub load
-{
-    my ($server, $load, $seconds, $round, %opt) = @_;
-    my $got = run(wrk($server, $load, $seconds, $round));
-    return judged($got->{out} . $got->{err}, $load, %opt);
-}
+sub load { return loaded(load_in_background(@_)) }
 
 # Load that goes on beside another; loaded() waits for its end and gives what came of it. nice => 19: it gives way to other load.
 sub load_in_background
@@ -214,6 +234,7 @@ sub load_in_background
     my @command = wrk($server, $load, $seconds, $round);
     unshift(@command, 'nice', '-n', delete $opt{nice}) if $opt{nice};
     my $pid = open(my $out, '-|', @command) or die "wrk: $!\n";
+    $loads{$pid} = $out;
     return { pid => $pid, out => $out, load => $load, opt => \%opt };
 }
 
@@ -224,6 +245,7 @@ sub loaded
     local $/;
     my $text = <$out>;
     close($out);
+    delete $loads{ $going->{pid} };
     return judged($text, $going->{load}, %{ $going->{opt} });
 }
 
@@ -268,12 +290,21 @@ my $rests = 5;         # slices one after another in which who has nothing to do
 # { name => text } in the second result: what went wrong.
 sub sliced
 {
+    my @figures = eval { in_slices(@_) };
+    my $why = $@;
+    end_load();
+    die $why unless @figures;
+    return @figures;
+}
+
+sub in_slices
+{
     my ($subjects, $seconds, $round) = @_;
     my (%cpu, %wrong);
     my @going;
     for my $subject (@$subjects) {
         my @family = family($subject->{server}->pid);
-        kill(STOP => @family);
+        halt(@family);
         my $most = int(($seconds + $slice) * @$subjects + $begins + 10);
         push(@going, { name => $subject->{name}, server => $subject->{server}, family => \@family, spent => -cpu_time(@family), slices => $seconds / $slice, rests => 0, ends => $subject->{load}{list} && !$subject->{load}{cycle},
                        load => load_in_background($subject->{server}, { %{ $subject->{load} }, patience => $most }, $most, $round) });
@@ -282,9 +313,9 @@ sub sliced
     while (my @left = grep { $_->{slices} > 0 } @going) {
         for my $one (@left) {
             my $before = $one->{ends} ? cpu_time(@{ $one->{family} }) : 0;
-            kill(CONT => @{ $one->{family} });
+            resume(@{ $one->{family} });
             sleep($slice);
-            kill(STOP => @{ $one->{family} });
+            halt(@{ $one->{family} });
             $one->{slices}--;
             $one->{rests} = $one->{ends} && cpu_time(@{ $one->{family} }) - $before < $idle * $slice * 1e6 ? $one->{rests} + 1 : 0;
             $one->{slices} = 0 if $one->{rests} == $rests; # it has come to the end of its list
@@ -294,11 +325,13 @@ sub sliced
         kill(INT => $one->{load}{pid}); # wrk says then what it has
         my $got = eval { loaded($one->{load}) };
         my $why = $@;
-        kill(CONT => @{ $one->{family} });
+        # Read while it stands: what it does from now on nobody is there to count.
         my @after = family($one->{server}->pid);
+        my $spent = $one->{spent} + cpu_time(@after);
+        resume(@{ $one->{family} });
         $why = "a process of the server came or went meanwhile\n" if $got && "@after" ne "@{ $one->{family} }";
         $wrong{ $one->{name} } = $why if $why;
-        $cpu{ $one->{name} } = ($one->{spent} + cpu_time(@after)) / $got->{requests} unless $why;
+        $cpu{ $one->{name} } = $spent / $got->{requests} unless $why;
     }
     return (\%cpu, \%wrong);
 }

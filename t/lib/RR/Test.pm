@@ -31,7 +31,7 @@ use strict;
 use warnings;
 
 use Apache::TestUtil qw(t_cmp);
-use Exporter qw(import);
+use Exporter ();
 use File::Path qw(make_path remove_tree);
 use RR::Client;
 use RR::Httpd;
@@ -40,6 +40,13 @@ use Test::More;
 
 our @EXPORT = (@Test::More::EXPORT, qw(httpd cases check expect_log allow_log secret canary seed rrctl rrctl_program store
     place_for finish root build slurp spew wait_for json_data json_text));
+
+# Whoever uses this does not compile where a "my" hides another of the same scope.
+sub import
+{
+    warnings->import(FATAL => 'shadow');
+    goto &Exporter::import;
+}
 
 my $name = do { (my $n = $0) =~ s{^.*?\bt/}{}; $n =~ s/\.t$//; $n =~ s/[^A-Za-z0-9]+/-/g; $n };
 my $dir;        # this test's own directory

@@ -278,7 +278,7 @@ use warnings;
 
 use IO::Socket::INET;
 use POSIX ();
-use RR::Util qw(slurp wait_for alive);
+use RR::Util qw(slurp wait_for alive family);
 
 my @running;
 
@@ -312,12 +312,16 @@ sub stop
 {
     my ($self) = @_;
     my $pid = delete $self->{pid} or return;
+    my @family = family($pid); # workers of a master that was killed belong to nobody
+    RR::Bench::resume(@family);
     kill('TERM', $pid);
-    wait_for(sub { waitpid($pid, POSIX::WNOHANG()); !alive($pid) }, 5) or kill('KILL', $pid);
+    wait_for(sub { waitpid($pid, POSIX::WNOHANG()); !grep { alive($_) } @family }, 5) or kill('KILL', @family);
+    waitpid($pid, 0);
 }
 
 END {
     local ($?, $!);
+    RR::Bench::end_load(); # this END comes before that of RR::Bench
     $_->stop for grep { $_->{owner} == $$ } @running;
 }
 
